@@ -1,0 +1,56 @@
+"""Real-time neural stylization of video. The public nouns, imported when first used."""
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# PyTorch's OpenMP threads wait for each other by spinning, for milliseconds, on cores that decoding and
+# encoding could use: a whole video runs 1.15 times as fast with a short spin. Read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+if TYPE_CHECKING:
+    from rtstyle.api import load_stylizer, stylize_image, stylize_video
+    from rtstyle.errors import RtstyleError
+    from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
+    from rtstyle.styles import Style, list_styles, load_style, save_style
+
+_HOME = {
+    "Frame": "frame",
+    "VideoInfo": "frame",
+    "Source": "frame",
+    "Stylizer": "frame",
+    "Sink": "frame",
+    "RtstyleError": "errors",
+    "Style": "styles",
+    "load_style": "styles",
+    "save_style": "styles",
+    "list_styles": "styles",
+    "load_stylizer": "api",
+    "stylize_image": "api",
+    "stylize_video": "api",
+}
+
+__all__ = [
+    "Frame",
+    "RtstyleError",
+    "Sink",
+    "Source",
+    "Style",
+    "Stylizer",
+    "VideoInfo",
+    "list_styles",
+    "load_style",
+    "load_stylizer",
+    "save_style",
+    "stylize_image",
+    "stylize_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: ``import rtstyle`` alone stays instant (no torch)."""
+    if name in _HOME:
+        return getattr(import_module(f"rtstyle.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'rtstyle' has no attribute {name!r}")

@@ -1,0 +1,55 @@
+"""The engine that runs everywhere: the network as it is, by PyTorch."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.networks import Network
+
+
+class Eager:
+    """A copy of a network on one device, in the precision and memory layout that suit it there.
+
+    Weights and activations are channels_last, the layout convolutions run fastest in, and float16
+    on CUDA where the network allows it. On the CPU half precision was slower than float32.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        half = device.type == "cuda" and network.supports_half
+        self.device = device
+        self.dtype = torch.float16 if half else torch.float32
+        own = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network = own.to(device, self.dtype).to(memory_format=torch.channels_last)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Restyle uint8 or uint16 (3, H, W) of any size; the result has its shape, dtype and device.
+
+        Raises RtstyleError for another shape, and when the device's memory is too small.
+        """
+        if image.dim() != 3 or image.shape[0] != 3:
+            shape = tuple(image.shape)
+            raise RtstyleError(f"an image has shape (3, H, W), got {shape}; channels last? permute(2, 0, 1)")
+        height, width = image.shape[1:]
+        try:
+            with torch.inference_mode():
+                values = self.network(self._prepared(image))[0, :, :height, :width]
+            # Outside inference mode, so that the result is an ordinary tensor to whoever gets it.
+            return to_bytes(values, image.dtype).to(image.device)
+        except torch.OutOfMemoryError as error:
+            raise RtstyleError(
+                f"{self.device} has too little memory for a picture of {width}x{height}; try a smaller one"
+            ) from error
+
+    def _prepared(self, image: Tensor) -> Tensor:
+        """(1, 3, H, W) in [0, 1] on the device, each side at least the smallest the network takes."""
+        # Laid out while still bytes: a quarter of the memory to move.
+        batch = image[None].to(self.device, non_blocking=True)
+        values = to_float(batch.contiguous(memory_format=torch.channels_last)).to(self.dtype)
+        bottom, right = (max(0, self.network.smallest_side - side) for side in image.shape[1:])
+        return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values

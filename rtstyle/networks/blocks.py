@@ -1,0 +1,91 @@
+"""Parts the networks share: base class, reflection-padded convolution, norm, residual block, upsampling."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Network(nn.Module):
+    """A trainable network from (B, 3, H, W) RGB in [0, 1] to the same shape and about the same range.
+
+    Any H and W from ``smallest_side`` up are taken: ``forward`` reflects the right and bottom edge
+    up to a whole multiple of ``multiple_of`` and crops the result back. The output is not clamped;
+    whoever turns it into bytes does that. ``config`` holds the numbers the network was built from.
+    """
+
+    name: ClassVar[str]
+    multiple_of: ClassVar[int]  # sides the inner layers need
+    smallest_side: ClassVar[int] = 16  # pixels; below, reflection runs out of picture at the coarsest scale
+    supports_half: ClassVar[bool]  # float16 weights and activations stay in range
+
+    def __init__(self, config: dict[str, int]) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def restyle(self, image: Tensor) -> Tensor:
+        """The network proper, on (B, 3, H, W) with H and W multiples of ``multiple_of``."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Restyle (B, 3, H, W) in [0, 1]; the result has the same shape."""
+        height, width = image.shape[-2:]
+        bottom, right = -height % self.multiple_of, -width % self.multiple_of
+        if not bottom and not right:
+            return self.restyle(image)
+        padded = F.pad(image, (0, right, 0, bottom), mode="reflect")
+        return self.restyle(padded)[..., :height, :width]
+
+
+class ReflectConv(nn.Module):
+    """Convolution of odd size after reflection padding: zero padding draws a frame around every picture."""
+
+    def __init__(self, channels_in: int, channels_out: int, size: int, stride: int = 1) -> None:
+        super().__init__()
+        self.padding = size // 2
+        # This attribute name is part of the weight names shared with the fast-neural-style family.
+        self.conv2d = nn.Conv2d(channels_in, channels_out, size, stride)
+
+    def forward(self, features: Tensor) -> Tensor:
+        padded = F.pad(features, (self.padding,) * 4, mode="reflect")
+        return self.conv2d(padded)
+
+
+def instance_norm(channels: int) -> nn.GroupNorm:
+    """Instance normalisation with scale and shift (Ulyanov 2016), as a group norm of one channel a group.
+
+    The function is the same; unlike ``nn.InstanceNorm2d`` it keeps the channels_last memory layout.
+    """
+    return nn.GroupNorm(channels, channels)
+
+
+class ResidualBlock(nn.Module):
+    """conv, norm, ReLU, conv, norm, plus the input; no ReLU after the sum (Gross and Wilber 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ReflectConv(channels, channels, 3)
+        self.in1 = instance_norm(channels)
+        self.conv2 = ReflectConv(channels, channels, 3)
+        self.in2 = instance_norm(channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = F.relu_(self.in1(self.conv1(features)))
+        return self.in2(self.conv2(inner)) + features
+
+
+def double(features: Tensor) -> Tensor:
+    """Nearest-neighbour enlargement by 2: (B, C, H, W) to (B, C, 2H, 2W)."""
+    return F.interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+def icnr_(weight: Tensor, factor: int) -> None:
+    """Start a convolution before a pixel shuffle as nearest-neighbour enlargement (Aitken 2017).
+
+    All ``factor``² sub-pixels of one output channel get the same kernel, so no grid is drawn at the start.
+    """
+    with torch.no_grad():
+        kernels = weight[:: factor * factor].clone()
+        weight.copy_(kernels.repeat_interleave(factor * factor, dim=0))

@@ -1,0 +1,70 @@
+"""The live network: most of its weights work at an eighth of the resolution, no layer at the full one."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rtstyle.networks.blocks import Network, ReflectConv, ResidualBlock, double, icnr_, instance_norm
+
+
+class Swift(Network):
+    """A small network for live video.
+
+    The picture is unshuffled to half resolution (12 channels); two stride-2 convolutions lead to a
+    quarter and an eighth, where most residual blocks are. On the way up each scale is enlarged by
+    nearest neighbour and convolved: the quarter adds its own features from the way down, the half
+    is joined by the unshuffled picture itself, so that this thin last stage still sees every pixel.
+    One pixel shuffle by 2 makes the full size; a shuffle by 4 cannot draw a stroke finer than its cell.
+    """
+
+    name: ClassVar[str] = "swift"
+    multiple_of: ClassVar[int] = 8
+    supports_half: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        half: int = 16,
+        quarter: int = 32,
+        eighth: int = 64,
+        quarter_blocks: int = 1,
+        eighth_blocks: int = 4,
+    ) -> None:
+        """``half``, ``quarter``, ``eighth``: channels at that scale; ``*_blocks``: residual blocks there."""
+        super().__init__(
+            {
+                "half": half,
+                "quarter": quarter,
+                "eighth": eighth,
+                "quarter_blocks": quarter_blocks,
+                "eighth_blocks": eighth_blocks,
+            }
+        )
+        pixels = 3 * 2 * 2
+        self.down1 = ReflectConv(pixels, quarter, 3, stride=2)
+        self.down1_norm = instance_norm(quarter)
+        self.down2 = ReflectConv(quarter, eighth, 3, stride=2)
+        self.down2_norm = instance_norm(eighth)
+        self.eighth_blocks = nn.Sequential(*(ResidualBlock(eighth) for _ in range(eighth_blocks)))
+        self.up1 = ReflectConv(eighth, quarter, 3)
+        self.up1_norm = instance_norm(quarter)
+        self.quarter_blocks = nn.Sequential(*(ResidualBlock(quarter) for _ in range(quarter_blocks)))
+        self.narrow = nn.Conv2d(quarter, half, 1)
+        self.up2 = ReflectConv(half + pixels, half, 3)
+        self.up2_norm = instance_norm(half)
+        self.out = ReflectConv(half, pixels, 3)
+        icnr_(self.out.conv2d.weight, 2)
+        nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
+
+    def restyle(self, image: Tensor) -> Tensor:
+        pixels = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
+        before = F.relu_(self.down1_norm(self.down1(pixels)))  # (B, quarter, H/4, W/4)
+        inner = F.relu_(self.down2_norm(self.down2(before)))  # (B, eighth, H/8, W/8)
+        inner = self.eighth_blocks(inner)
+        after = F.relu_(self.up1_norm(self.up1(double(inner))) + before)
+        after = self.quarter_blocks(after)
+        # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same.
+        joined = torch.cat([double(self.narrow(after)), pixels], dim=1)  # (B, half + 12, H/2, W/2)
+        return F.pixel_shuffle(self.out(F.relu_(self.up2_norm(self.up2(joined)))), 2)

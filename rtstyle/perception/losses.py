@@ -1,0 +1,41 @@
+"""Distances between pictures, as plain functions of a backbone's features.
+
+Every error here is divided by the mean square of its target: it is 0 for a match, about 1 for a gray
+picture, and does not depend on a layer's scale, so that one set of weights serves most styles.
+"""
+
+import torch
+from torch import Tensor
+
+
+def content_error(features: Tensor, target: Tensor) -> Tensor:
+    """Relative squared error of features (B, C, H, W), a scalar (Gatys 2016, eq. 1, over the target)."""
+    return (features - target).square().mean() / _mean_square(target)
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix (B, C, C) of features (B, C, H, W): channel products averaged over the H·W places.
+
+    Gatys 2016, eq. 3, with the place count divided out, so that pictures of different sizes compare.
+    """
+    rows = features.flatten(2)
+    return rows @ rows.transpose(1, 2) / rows.shape[2]
+
+
+def style_error(features: Tensor, target: Tensor) -> Tensor:
+    """Relative squared error of the Gram matrices of features (B, C, H, W), a scalar.
+
+    ``target``: Gram matrix (1 or B, C, C) of the style picture (Gatys 2016, eq. 4, relative to the target).
+    """
+    return (gram(features) - target).square().mean() / _mean_square(target)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean squared step from each pixel of (B, C, H, W) to its right and its lower neighbour, a scalar."""
+    across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
+    down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
+    return across + down
+
+
+def _mean_square(target: Tensor) -> Tensor:
+    return target.square().mean().clamp_min(torch.finfo(target.dtype).tiny)
