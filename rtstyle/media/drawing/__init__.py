@@ -1,0 +1,1 @@
+"""The parts of the drawn scene: brushes, a person, the land behind."""

@@ -1,0 +1,89 @@
+"""Pictures of 16 bits a sample, which Pillow cuts to 8: decoded by OpenCV, written as PNG or TIFF here."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+from PIL import Image, PngImagePlugin, TiffImagePlugin
+
+Exif = Image.Exif
+Pixels = np.ndarray  # (H, W, C): gray, gray and alpha, RGB or RGBA
+
+
+def is_deep(picture: Image.Image, data: bytes) -> bool:
+    """Whether a file just opened by Pillow stores 16 bits a sample."""
+    if isinstance(picture, PngImagePlugin.PngImageFile):
+        return data[24] == 16  # bit depth, in the header every PNG starts with
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        bits = picture.tag_v2.get(258, (1,))
+        return max(bits) == 16 and picture.mode in ("RGB", "RGBA", "RGBX", "I;16", "I;16B")
+    return False
+
+
+def decode(picture: Image.Image, data: bytes) -> Pixels:
+    """uint16 (H, W, 3), or (H, W, 4) with straight alpha, of a file Pillow has opened.
+
+    A TIFF comes out upright: OpenCV applies its orientation tag. A PNG does not.
+    Raises ValueError for a layout OpenCV would not read, or read wrongly.
+    """
+    tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or tags.get(284) == 2:  # one plane a colour
+        raise ValueError("its layout of 16 bits a sample is not supported")
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if tags.get(262) == 0:  # zero is white
+        pixels = 65535 - pixels
+    has_alpha = picture.has_transparency_data and pixels.shape[2] == 4
+    pixels = pixels[:, :, [2, 1, 0, 3] if has_alpha else [2, 1, 0]]
+    if has_alpha and tags.get(338) == (1,):  # colours are stored multiplied by alpha
+        opacity = np.maximum(pixels[:, :, 3:], 1) / 65535
+        pixels[:, :, :3] = np.clip(pixels[:, :, :3] / opacity + 0.5, 0, 65535)
+    return np.ascontiguousarray(pixels)
+
+
+def encode_png(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
+    """uint16 (H, W, 3 or 4) as PNG; profile and EXIF are chunks placed right after the header."""
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]))
+    if not done:
+        raise ValueError("the PNG encoder failed")
+    chunks = []
+    if icc:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if exif:
+        chunks.append((b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))
+    extra = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    plain = encoded.tobytes()
+    header = 8 + 25  # signature, IHDR
+    return plain[:header] + extra + plain[header:]
+
+
+def encode_tiff(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
+    """uint16 (H, W, 3 or 4) as a TIFF of one deflated strip (TIFF 6.0, tags by their numbers there)."""
+    height, width, channels = pixels.shape
+    strip = zlib.compress(pixels.astype("<u2").tobytes())
+    directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
+    directory[256], directory[257] = width, height
+    directory[258] = (16,) * channels  # BitsPerSample
+    directory[259] = 8  # Compression: deflate
+    directory[262] = 2  # PhotometricInterpretation: RGB
+    directory[273], directory[278], directory[279] = 0, height, len(strip)  # offset: Pillow adds its own
+    directory[277] = channels  # SamplesPerPixel
+    if channels == 4:
+        directory[338] = 2  # ExtraSamples: straight alpha
+    if icc:
+        directory.tagtype[34675] = 7  # undefined bytes
+        directory[34675] = icc
+    for tag, value in (exif or {}).items():
+        directory[tag] = value
+    out = io.BytesIO()
+    directory.save(out)
+    return out.getvalue() + strip

@@ -1,0 +1,63 @@
+"""The containers that can be written, and what each needs to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+# Some sound (TrueHD) is experimental in MP4 for FFmpeg: copied all the same.
+EXPERIMENTAL = {"strict": "experimental"}
+
+
+@dataclass(frozen=True, slots=True)
+class Muxer:
+    """One kind of file."""
+
+    format: str  # FFmpeg's name
+    codecs: tuple[str, ...]  # the first is the default
+    clock: Fraction | None = None  # seconds a tick; None: whatever the source's is
+    shortest: int = 0  # ticks; players show a frame that is shorter for longer
+    marks_shape: tuple[str, ...] = ()  # codecs whose pixels need not be square
+
+    def options(self, time_base: Fraction, fragments: bool) -> dict[str, str]:
+        """FFmpeg options: what goes to disk is playable at any moment but for the last second.
+
+        Args:
+            time_base: of the picture, seconds.
+            fragments: write MP4 in fragments, which a finished file no longer has.
+        """
+        if self.format in ("matroska", "webm"):
+            return {"cluster_time_limit": "1000", "flush_packets": "1", "avoid_negative_ts": "disabled"}
+        if self.format == "gif":
+            return {}
+        # Edit lists count in movie_timescale: at the default 1/1000 a late start is off by up to 1 ms.
+        per_second = time_base.denominator
+        scale = per_second * ceil(1000 / per_second) if per_second < 10_000_000 else 1_000_000
+        options = {"movie_timescale": str(scale), **EXPERIMENTAL}
+        if fragments:
+            options |= {"movflags": "hybrid_fragmented+delay_moov"}
+            options |= {"frag_duration": "1000000", "flush_packets": "1"}
+        return options
+
+
+_ALL = ("h264", "hevc", "av1", "vp9")
+# PyAV cannot set the shape of pixels in Matroska's own header; H.264 and HEVC carry it themselves.
+_SELF_MARKED = ("h264", "hevc")
+_MILLISECOND = Fraction(1, 1000)
+
+MUXERS = {
+    ".mp4": Muxer("mp4", _ALL, marks_shape=_ALL),
+    # FFmpeg's own m4v is for old iPods: it refuses what MP4 holds.
+    ".m4v": Muxer("mp4", ("h264", "hevc"), marks_shape=_ALL),
+    ".mov": Muxer("mov", ("h264", "hevc"), marks_shape=_ALL),
+    ".mkv": Muxer("matroska", _ALL, _MILLISECOND, marks_shape=_SELF_MARKED),
+    ".webm": Muxer("webm", ("vp9", "av1"), _MILLISECOND),
+    ".gif": Muxer("gif", ("gif",), Fraction(1, 100), shortest=2),
+}
+
+
+def muxer_for(path: Path) -> Muxer | None:
+    """The kind of file an extension names; None where it cannot be written."""
+    return MUXERS.get(path.suffix.lower())

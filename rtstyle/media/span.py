@@ -1,0 +1,48 @@
+"""Which part of a file is used, and how its clock maps to the output's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+import av
+from av.container import InputContainer
+
+from rtstyle.errors import RtstyleError
+from rtstyle.media.containers import start_of
+from rtstyle.media.timing import say_time
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file; seconds on the file's clock."""
+
+    start: Fraction | None = None  # None: from the first frame
+    end: Fraction | None = None  # None: to the last frame; this instant itself is left out
+    origin: Fraction = Fraction(0)  # what becomes zero in the output
+
+    def holds(self, time: Fraction) -> bool:
+        return (self.start is None or time >= self.start) and (self.end is None or time < self.end)
+
+
+def asked_span(
+    container: InputContainer, name: str, start: Fraction | None, end: Fraction | None, time_base: Fraction
+) -> Span:
+    """The part between two times counted from the beginning of a file; its start is the output's zero.
+
+    Args:
+        time_base: of the picture, seconds; the origin lies on its grid, at the start or less than a
+            tick before it, so that every time stays a whole number of ticks.
+    """
+    if start is None and end is None:
+        return Span()
+    if end is not None and end <= (start or 0):
+        raise RtstyleError(f"end {say_time(end)} is not after start {say_time(start or 0)}")
+    length = Fraction(container.duration or 0, av.time_base)
+    if start and length and start >= length:
+        raise RtstyleError(f"start {say_time(start)} lies beyond the end of {name} ({say_time(length)})")
+    begin = start_of(container)
+    first = begin + (start or 0)
+    origin = floor(first / time_base) * time_base
+    return Span(first if start else None, None if end is None else begin + end, origin)

@@ -1,0 +1,246 @@
+"""A video file as a source of frames: upright, RGB, each at its exact time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import av
+
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, VideoInfo
+from rtstyle.media import color
+from rtstyle.media.containers import (
+    believable_rate,
+    is_bare,
+    is_broadcast,
+    is_cover,
+    open_media,
+    picture_stream,
+    start_of,
+)
+from rtstyle.media.decoding import Damage, decode
+from rtstyle.media.deinterlace import Deinterlacer
+from rtstyle.media.geometry import Orientation, fit
+from rtstyle.media.span import Span, asked_span
+from rtstyle.media.timing import TimeRepair, say_time
+
+# Broadcast clocks start anywhere: beyond this the start is moved to zero. Others are kept as they are.
+_LATEST_START = 10  # seconds
+# How far before the asked start to look for a key frame, seconds; then from the beginning.
+_RUN_UPS = (1, 10)
+
+
+class VideoFileSource:
+    """Reads one video stream.
+
+    The first frame is decoded on construction: whatever makes a file unusable is raised there.
+
+    Args:
+        path: any container FFmpeg reads.
+        size: (width or None, height) of the frames, as `geometry.parse_size` returns it.
+        start, end: seconds from the beginning of the file; the output's clock then starts at zero.
+
+    Attributes:
+        info: geometry and rate; `VideoInfo.length` is the container's claim, or an estimate.
+        color: what a restyled stream should be tagged with.
+        span: the part of the file that is read, for whoever copies its other streams.
+        notes: what had to be changed or was lost, a sentence each; complete after the last frame.
+
+    Raises:
+        RtstyleError: nothing can be decoded.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        size: tuple[int | None, int] | None = None,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.notes: list[str] = []
+        self._open()
+        try:
+            self._prepare(size, start, end)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open(self) -> None:
+        self._container = open_media(self.path)
+        try:
+            self._stream = picture_stream(self._container, self.path)
+        except BaseException:
+            self._container.close()
+            raise
+        self._damage = Damage()
+
+    def _prepare(
+        self, size: tuple[int | None, int] | None, start: Fraction | None, end: Fraction | None
+    ) -> None:
+        self._base = Fraction(self._stream.time_base or Fraction(1, 90000))
+        rate = believable_rate(self._container, self._stream)
+        self.span = asked_span(self._container, self.path.name, start, end, self._base)
+        frames = self._decode()
+        first = next(frames, None)
+        if first is None:
+            raise RtstyleError(f"{self.path}: {self._nothing_decoded()}")
+        self._tags = color.tags_of(first)
+        self._first_size = (first.width, first.height)
+        self._deinterlacer = Deinterlacer()
+        self._repair: TimeRepair[av.VideoFrame] = TimeRepair(1 / rate, self._base)
+        even = self._deinterlacer(chain([first], frames))
+        timed = self._repair((_stamp(frame), frame) for frame in even)
+        time, frame = next(timed)
+        self._frames = chain([(time, frame)], timed)
+        self._move_origin(time)
+
+        self._orientation = _orientation(first)
+        width, height = self._orientation.size(*self._first_size)
+        aspect = Fraction(self._stream.sample_aspect_ratio or 1) or Fraction(1)
+        if self._orientation.transpose:
+            aspect = 1 / aspect
+        if size is not None:
+            width, height, aspect = fit(size, width, height, aspect)
+        self.info = VideoInfo(width, height, rate, self._expected_length(rate), self._base, aspect)
+        self.color = color.tags_for_output(self._tags, height)
+        self._note_what_is_special(first)
+
+    def __iter__(self) -> Iterator[Frame]:
+        to_rgb = color.ToRgb(self._orientation.size(self.info.width, self.info.height))
+        count = mended = 0
+        other_size: tuple[int, int] | None = None
+        for time, frame in self._frames:
+            if self.span.end is not None and time >= self.span.end:
+                break
+            if not self.span.holds(time):
+                mended = self._repair.mended
+                continue
+            if (frame.width, frame.height) != self._first_size:
+                other_size = (frame.width, frame.height)
+            image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
+            count += 1
+            self._damage.flawed += frame.is_corrupt
+            yield Frame(image, time - self.span.origin)
+        else:
+            guess = is_bare(self._container) or is_broadcast(self._container)
+            end = None if guess else self._expected_end()
+            claimed = 0 if self.span.start is not None else self._stream.frames
+            lost = self._damage.sentence(end, claimed, self.info.rate, count)
+            self.notes += [lost] if lost else []
+        if count == 0:
+            raise RtstyleError(f"{self.path}: no frame lies between the asked start and end")
+        if other_size is not None:
+            self.notes.append(
+                f"the picture changes size to {other_size[0]}x{other_size[1]} on the way;"
+                f" all frames are made {self.info.width}x{self.info.height}"
+            )
+        if self._deinterlacer.used:
+            self.notes.append("interlaced input: deinterlaced, one frame for each two fields")
+        if to_rgb.saw_alpha:
+            self.notes.append("transparent input: composited on black")
+        if self._damage.jumps:
+            times = "once" if self._damage.jumps == 1 else f"{self._damage.jumps} times"
+            self.notes.append(f"the clock jumps {times}; what follows is moved on without a gap")
+        if mended := self._repair.mended - mended:
+            none = f"the file holds no time stamps: frames are placed {float(self.info.rate):.5g} a second"
+            some = f"{mended} missing or unordered time stamps were mended"
+            self.notes.append(none if mended == count or is_bare(self._container) else some)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Frames from the asked start or from shortly before it; from the beginning where seeking fails."""
+        start = self.span.start
+        for run_up in _RUN_UPS:
+            # In AVI only the beginning tells by how much frames lag behind their stamps.
+            if start is None or self._container.format.name == "avi":
+                break
+            if start - run_up <= start_of(self._container):
+                break
+            try:
+                self._container.seek(int((start - run_up) / self._base), stream=self._stream)
+            except av.error.FFmpegError:
+                break
+            self._damage = Damage()
+            frames = decode(self._container, self._stream, self._damage)
+            first = next(frames, None)
+            time = None if first is None else _stamp(first)
+            if first is not None and time is not None and time <= start:
+                return chain([first], frames)
+        if start is not None:
+            self._container.close()
+            self._open()
+        return decode(self._container, self._stream, self._damage)
+
+    def _move_origin(self, first: Fraction) -> None:
+        """Where the output's clock starts: at the file's own zero, unless that makes no sense in a file."""
+        begin = min(start_of(self._container), first)
+        senseless = first < 0 or (is_broadcast(self._container) and begin > _LATEST_START)
+        if self.span != Span() or not senseless:
+            return
+        self.span = replace(self.span, origin=round(begin / self._base) * self._base)
+        self.notes.append(f"the clock starts at {say_time(begin)}; it is moved to zero")
+
+    def _expected_length(self, rate: Fraction) -> int | None:
+        """Frames to come, as the container claims or as its duration makes likely."""
+        if self.span.start is None and self.span.end is None and self._stream.frames:
+            return self._stream.frames
+        end = self._expected_end()
+        if end is None:
+            return None
+        begin = start_of(self._container)
+        seconds = min(end, self.span.end or end) - max(begin, self.span.start or begin)
+        return max(1, round(seconds * rate))
+
+    def _expected_end(self) -> Fraction | None:
+        """When the container says it ends, seconds on its clock."""
+        length = Fraction(self._container.duration or 0, av.time_base)
+        kind = self._container.format.name
+        if kind == "avi":  # FFmpeg trusts the index, which a cut file has lost
+            length = max(length, self._stream.frames * self._base)
+        # Matroska counts from zero, not from the first picture.
+        begin = start_of(self._container) if not kind.startswith("matroska") else 0
+        return begin + length if length else None
+
+    def _nothing_decoded(self) -> str:
+        codec = self._stream.codec_context.name
+        if (self._stream.codec_context.codec_tag or "") == "encv":
+            return "the video is encrypted (DRM); no key, nothing to decode"
+        if self._damage.packets or self._damage.unread:
+            return f"not one {codec} frame could be decoded; damaged, encrypted, or a kind this FFmpeg lacks"
+        return f"its {codec} stream holds no frame"
+
+    def _note_what_is_special(self, first: av.VideoFrame) -> None:
+        extra = sum(not is_cover(s) for s in self._container.streams.video) - 1
+        if extra:
+            self.notes.append(f"{extra} more video stream{'s' * (extra > 1)} in the file: left out")
+        if self._tags.is_hdr:
+            kind = "PQ" if self._tags.transfer == color.PQ else "HLG"
+            self.notes.append(f"HDR ({kind}) input: tone-mapped to standard range, BT.709")
+        matrix = color.unreadable_matrix(first)
+        if matrix is not None:
+            self.notes.append(f"colour matrix {matrix} (H.273) can't be read; taken as {self._tags.matrix}")
+
+
+def _stamp(frame: av.VideoFrame) -> Fraction | None:
+    """Presentation time, seconds."""
+    return None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
+
+
+def _orientation(frame: av.VideoFrame) -> Orientation:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return Orientation() if matrix is None else Orientation.of_display_matrix(bytes(matrix))  # type: ignore[call-overload]
