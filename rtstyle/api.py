@@ -1,0 +1,200 @@
+"""The three calls most programs need: a stylizer by name, a picture restyled, a video restyled."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rtstyle.engines import load_engine
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, Sink, Stylizer
+from rtstyle.media.companions import Companions
+from rtstyle.media.frame_folder import FrameFolderSink
+from rtstyle.media.geometry import parse_size
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.output import check_output, make_parent, partial_path
+from rtstyle.media.timing import parse_time
+from rtstyle.media.video_file import VideoFileSource
+from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.pipeline import Listener, run
+from rtstyle.styles import DEFAULT_STYLE, load_style
+from rtstyle.stylizers.feedforward import FeedForward
+
+Pathlike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one job did."""
+
+    output: str
+    frames: int
+    seconds: float  # wall-clock
+    fps: float
+    width: int
+    height: int
+    style: str
+    waiting: dict[str, float] = field(default_factory=dict)  # seconds the loop spent in each stage
+    notes: list[str] = field(default_factory=list)  # what was changed or lost on the way
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, figures rounded to milliseconds and hundredths."""
+        plain = asdict(self)
+        plain["seconds"], plain["fps"] = round(self.seconds, 3), round(self.fps, 2)
+        plain["waiting"] = {stage: round(seconds, 3) for stage, seconds in self.waiting.items()}
+        return plain
+
+
+def load_stylizer(
+    style: Pathlike | None = None, strength: float = 1.0, device: str = "auto", engine: str = "auto"
+) -> FeedForward:
+    """A style ready to use: a callable from `Frame` to `Frame`.
+
+    Args:
+        style: a name (`rtstyle styles` lists them) or the path of a style file; the default style if None.
+        strength: 0 (the input untouched) to 1 (the full style).
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        engine: ``auto`` or the name of an engine.
+
+    Raises:
+        RtstyleError: no such style, device or engine, or the style file is damaged.
+    """
+    _, network = load_style(DEFAULT_STYLE if style is None else os.fspath(style))
+    return FeedForward(load_engine(network, engine=engine, device=device), strength=strength)
+
+
+def stylize_image(
+    source: Pathlike,
+    output: Pathlike,
+    *,
+    style: Pathlike | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    engine: str = "auto",
+    stylizer: Stylizer | None = None,
+    overwrite: bool = False,
+) -> Summary:
+    """Restyle one picture file. Orientation, ICC profile, alpha and 16-bit depth survive.
+
+    Args:
+        stylizer: use this one instead of loading `style` (for many pictures in a row).
+
+    Raises:
+        RtstyleError: unreadable input, or an output that exists and may not be replaced.
+    """
+    source, output = Path(source), Path(output)
+    check_output(output, overwrite=overwrite, inputs=(source,))
+    stylizer = stylizer or load_stylizer(style, strength, device, engine)
+    clock = [perf_counter()]
+    picture = read_image(source)
+    clock.append(perf_counter())
+    stylizer.reset()
+    styled = stylizer(Frame(picture.image))
+    clock.append(perf_counter())
+    make_parent(output)
+    notes = [*picture.notes, *write_image(output, picture.with_image(styled.image))]
+    clock.append(perf_counter())
+    seconds = clock[-1] - clock[0]
+    return Summary(
+        output=str(output),
+        frames=1,
+        seconds=seconds,
+        fps=1 / seconds,
+        width=picture.image.shape[2],
+        height=picture.image.shape[1],
+        style=_style_name(style),
+        waiting={stage: clock[i + 1] - clock[i] for i, stage in enumerate(("read", "stylize", "write"))},
+        notes=notes,
+    )
+
+
+def stylize_video(
+    source: Pathlike,
+    output: Pathlike,
+    *,
+    style: Pathlike | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    engine: str = "auto",
+    stylizer: Stylizer | None = None,
+    size: str | None = None,
+    start: str | float | Fraction | None = None,
+    end: str | float | Fraction | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    preset: str | None = None,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+) -> Summary:
+    """Restyle one video file; sound, subtitles, times, chapters and metadata go along.
+
+    Args:
+        output: its extension names the container (mp4, m4v, mov, mkv, webm, gif); without one it is a
+            folder of PNGs.
+        stylizer: use this one instead of loading `style`.
+        size: ``1280x720``, or a height alone; the input's size if None.
+        start, end: seconds or ``[H:]MM:SS`` from the beginning of the input.
+        codec, crf, preset: of the encoder; H.264, crf 18, veryfast if None (webm: VP9).
+        listener: called with a `Progress` after each frame.
+
+    Raises:
+        RtstyleError: unreadable input, or an output that exists and may not be replaced.
+            What was finished before an error or an interrupt stays playable as ``NAME.partial.ext``.
+    """
+    source, output = Path(source), Path(output)
+    check_output(output, overwrite=overwrite, inputs=(source,))
+    wanted = parse_size(size) if size is not None else None
+    with VideoFileSource(source, size=wanted, start=_seconds(start), end=_seconds(end)) as frames:
+        stylizer = stylizer or load_stylizer(style, strength, device, engine)
+        sink: Sink
+        if output.suffix == "":
+            if codec is not None or crf is not None or preset is not None:
+                raise RtstyleError(f"{output}: a folder of PNGs takes no codec, crf or preset")
+            sink = FrameFolderSink(output, overwrite=overwrite)
+        else:
+            sink = VideoFileSink(
+                output,
+                frames.info,
+                color=frames.color,
+                codec=codec,
+                crf=crf,
+                preset=preset,
+                companions=Companions(source, frames.span),
+                overwrite=overwrite,
+            )
+        done = run(frames, stylizer, sink, listener)
+    return Summary(
+        output=str(output),
+        frames=done.frames,
+        seconds=done.seconds,
+        fps=done.fps,
+        width=frames.info.width,
+        height=frames.info.height,
+        style=_style_name(style),
+        waiting=done.waiting,
+        notes=[*frames.notes, *sink.notes],
+    )
+
+
+def kept_partial(output: Pathlike) -> Path | None:
+    """Where an interrupted job left what it had finished, if anything."""
+    partial = partial_path(Path(output))
+    return partial if partial.exists() else None
+
+
+def _style_name(style: Pathlike | None) -> str:
+    return DEFAULT_STYLE if style is None else Path(style).stem if Path(style).suffix else str(style)
+
+
+def _seconds(time: str | float | Fraction | None) -> Fraction | None:
+    if time is None:
+        return None
+    if isinstance(time, str):
+        return parse_time(time)
+    if time < 0:
+        raise RtstyleError(f"time {time} is negative; count seconds from the beginning of the input")
+    return Fraction(time).limit_denominator(10**9)

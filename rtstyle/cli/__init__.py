@@ -1,0 +1,74 @@
+"""The ``rtstyle`` command. Each command lives in a file of its own and is imported when it is called.
+
+Results go to stdout or files, progress and notes to stderr. Exit codes: 0 done, 1 an error in one
+line, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from rtstyle import __version__
+from rtstyle.errors import RtstyleError
+
+# Command, and what it does in a line; module rtstyle.cli.COMMAND has add_arguments and run.
+COMMANDS = {
+    "video": "restyle a video file, or a folder of them",
+    "image": "restyle pictures, or folders of them",
+    "styles": "list, show and import styles",
+    "doctor": "show what this machine can do",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(arguments)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
+    try:
+        return import_module(f"rtstyle.cli.{options.command}").run(options)
+    except RtstyleError as error:
+        if options.verbose:
+            raise
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("rtstyle: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `rtstyle styles | head` does
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        if options.verbose:
+            raise
+        return _fail(f"{type(error).__name__}: {error} (--verbose shows where)")
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rtstyle",
+        description="Real-time neural style for video.",
+        epilog="'rtstyle COMMAND --help' shows the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"rtstyle {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        command.add_argument("--verbose", action="store_true", help="show a traceback on errors")
+        if name in arguments:  # only the command in use is imported
+            import_module(f"rtstyle.cli.{name}").add_arguments(command)
+    return parser
+
+
+def _fail(message: str) -> int:
+    print(f"rtstyle: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,55 @@
+"""``rtstyle doctor``: what this machine can do, a line each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from typing import Any
+
+from rtstyle.cli.options import print_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one object on stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    facts = _facts()
+    if options.json:
+        print_json(facts)
+        return 0
+    wide = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{wide}}  {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    return 0
+
+
+def _facts() -> dict[str, Any]:
+    import av
+    import torch
+
+    import rtstyle
+    from rtstyle.engines import ENGINES
+    from rtstyle.media.encoders import ENCODERS
+    from rtstyle.styles import DEFAULT_STYLE, list_styles, own_folder
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    built = [codec for codec, encoder in ENCODERS.items() if encoder.name in av.codecs_available]
+    names = [card.name for card in list_styles()]
+    return {
+        "rtstyle": rtstyle.__version__,
+        "python": f"{platform.python_version()} on {platform.platform(terse=True)}",
+        "torch": torch.__version__,
+        "pyav": f"{av.__version__}, FFmpeg {av.ffmpeg_version_info}",
+        "processor": f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
+        "gpu": gpus or "none that torch can use; everything runs on the processor",
+        "device": "cuda" if gpus else "cpu",
+        "engines": list(ENGINES),
+        "encoders": built,
+        "styles": names or "none found; is the installation complete?",
+        "default style": DEFAULT_STYLE if DEFAULT_STYLE in names else f"{DEFAULT_STYLE} (missing)",
+        "your styles": str(own_folder()),
+        "terminal": "yes" if sys.stderr.isatty() else "no (progress is silent; --progress shows it)",
+    }

@@ -1,0 +1,85 @@
+"""``rtstyle image IN... OUT``: pictures, or folders of them, restyled."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtstyle.cli.options import (
+    add_report_options,
+    add_style_options,
+    print_json,
+    print_totals,
+    say,
+    shows_progress,
+)
+from rtstyle.errors import RtstyleError
+
+if TYPE_CHECKING:
+    from rtstyle.api import Summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="IN", help="picture files, or folders")
+    parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a folder")
+    add_style_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from rtstyle.api import load_stylizer, stylize_image
+
+    jobs = _jobs(options.inputs, options.output)
+    stylizer = load_stylizer(options.style, options.strength, options.device, options.engine)
+    done: list[Summary] = []
+    failed: list[dict[str, str]] = []
+    for source, output in tqdm(jobs, unit="picture", disable=not shows_progress(options), leave=False):
+        try:
+            summary = stylize_image(
+                source, output, style=options.style, stylizer=stylizer, overwrite=options.overwrite
+            )
+        except RtstyleError as error:
+            if len(jobs) == 1:
+                raise
+            failed.append({"input": str(source), "error": str(error)})
+            say(options, [str(error)])
+        else:
+            done.append(summary)
+            say(options, summary.notes, source.name)
+    seconds = sum(summary.seconds for summary in done)
+    if done:
+        say(options, [f"{options.output}: {len(done)} picture{'s' * (len(done) > 1)}, {seconds:.1f} s"])
+    if options.json and len(jobs) == 1:
+        print_json(done[0].as_dict())
+    elif options.json:
+        print_totals([summary.as_dict() for summary in done], failed)
+    if failed:
+        raise RtstyleError(f"{len(failed)} of {len(jobs)} pictures failed, the others are done")
+    return 0
+
+
+def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
+    """(input, output) pairs: one file to one file, else into a folder with each folder's tree kept."""
+    from rtstyle.media.image_file import find_images, is_image_name
+
+    if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir() and output.suffix:
+        return [(inputs[0], output)]
+    if output.suffix and not output.is_dir() and is_image_name(output):
+        raise RtstyleError(f"{output}: several pictures need a folder as output, this is one file's name")
+    jobs: dict[Path, Path] = {}
+    for source in inputs:
+        found = find_images(source) if source.is_dir() else [source]
+        if not found:
+            raise RtstyleError(f"{source}: holds no picture (JPEG, PNG, WebP, TIFF or BMP)")
+        for picture in found:
+            target = output / (picture.relative_to(source) if source.is_dir() else picture.name)
+            if picture.resolve().is_relative_to(output.resolve()) and source.is_dir():
+                continue  # results of an earlier run inside the input folder
+            if target in jobs and jobs[target] != picture:
+                raise RtstyleError(f"{jobs[target]} and {picture} would both become {target}; run them apart")
+            jobs[target] = picture
+    return [(source, target) for target, source in jobs.items()]

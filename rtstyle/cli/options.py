@@ -1,0 +1,56 @@
+"""Options and habits that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+
+def add_style_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("style")
+    group.add_argument("--style", metavar="NAME|FILE", help="a style by name (see 'rtstyle styles') or file")
+    group.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="how much style (1)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    group.add_argument("--engine", default="auto", help="what runs the network (auto)")
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("report")
+    group.add_argument("--json", action="store_true", help="print one summary object on stdout")
+    group.add_argument("--progress", action="store_true", help="show progress even when not on a terminal")
+    group.add_argument("--quiet", action="store_true", help="show neither progress nor notes")
+
+
+def shows_progress(options: argparse.Namespace) -> bool:
+    return not options.quiet and (options.progress or sys.stderr.isatty())
+
+
+def say(options: argparse.Namespace, lines: Iterable[str], about: str = "") -> None:
+    """Notes, one line each, on stderr."""
+    if not options.quiet:
+        for line in lines:
+            print(f"rtstyle: {about}{': ' if about else ''}{line}", file=sys.stderr)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def print_totals(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> None:
+    """One object for many files: sums, then the summary of each, then what failed and why."""
+    frames, seconds = sum(d["frames"] for d in done), sum(d["seconds"] for d in done)
+    total = {"frames": frames, "seconds": round(seconds, 3), "fps": round(frames / (seconds or 1), 2)}
+    print_json({**total, "files": done, "failed": failed})
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value

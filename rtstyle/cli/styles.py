@@ -1,0 +1,75 @@
+"""``rtstyle styles [list | show NAME | import FILE]``: what styles there are."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from rtstyle.cli.options import print_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(action="list", json=False)
+    actions = parser.add_subparsers(dest="action", metavar="list|show|import")
+    listing = actions.add_parser("list", help="one line a style, its name first (the default)")
+    listing.add_argument("--json", action="store_true", help="all cards as one object")
+    show = actions.add_parser("show", help="the card of one style")
+    show.add_argument("style", metavar="NAME|FILE")
+    show.add_argument("--json", action="store_true", help="the card as one object")
+    bring = actions.add_parser(
+        "import", help="make a style of a checkpoint of the pytorch/examples fast-neural-style family"
+    )
+    bring.add_argument("file", type=Path, help="a .pth, .model or .safetensors checkpoint")
+    bring.add_argument("--name", help="the style's name (the file's own)")
+    bring.add_argument("--out", type=Path, help="write to this file instead of the folder of your styles")
+    bring.add_argument("--overwrite", action="store_true", help="replace an existing style")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    return {"list": _list, "show": _show, "import": _import}[options.action or "list"](options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rtstyle.styles import list_styles
+
+    cards = list_styles()
+    if options.json:
+        print_json({"styles": [asdict(card) for card in cards]})
+        return 0
+    wide = max((len(card.name) for card in cards), default=0)
+    for card in cards:
+        print(f"{card.name:<{wide}}  {card.network:<8}  {card.title}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from rtstyle.styles import load_style
+
+    card, _ = load_style(options.style)
+    if options.json:
+        print_json(asdict(card))
+        return 0
+    for key, value in asdict(card).items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for name, item in value.items():
+                print(f"  {name}: {item}")
+        else:
+            print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from rtstyle.importers import import_checkpoint
+    from rtstyle.media.output import check_output
+    from rtstyle.styles import own_folder, save_style
+
+    card, network = import_checkpoint(options.file, name=options.name)
+    path = options.out or own_folder() / f"{card.name}.safetensors"
+    check_output(path, overwrite=options.overwrite, inputs=(options.file,))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_style(path, network, card)
+    print(f"{card.name}  {path}")
+    return 0

@@ -1,0 +1,146 @@
+"""``rtstyle video IN OUT``: a video file, or a folder of them, restyled."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtstyle.cli.options import (
+    add_report_options,
+    add_style_options,
+    print_json,
+    print_totals,
+    say,
+    shows_progress,
+)
+from rtstyle.errors import RtstyleError
+
+if TYPE_CHECKING:
+    from rtstyle.api import Summary
+    from rtstyle.frame import Stylizer
+    from rtstyle.pipeline import Progress
+
+_VIDEO_NAMES = {
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".ps",
+    ".vob", ".flv", ".wmv", ".3gp", ".ogv", ".mxf",
+}  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, help="a video file, or a folder of them")
+    parser.add_argument(
+        "output", type=Path, help="mp4, mkv, mov, m4v, webm or gif by extension; without one, a folder"
+    )
+    add_style_options(parser)
+    group = parser.add_argument_group("picture")
+    group.add_argument("--size", metavar="WxH|H", help="1280x720, or a height alone (as the input)")
+    group.add_argument("--start", metavar="TIME", help="seconds or [H:]MM:SS from the beginning")
+    group.add_argument("--end", metavar="TIME", help="likewise; the first instant left out")
+    group = parser.add_argument_group("file")
+    group.add_argument("--codec", help="h264, hevc, av1 or vp9 (h264; webm: vp9)")
+    group.add_argument("--crf", type=int, help="constant quality, smaller is better (h264: 18)")
+    group.add_argument("--preset", help="encoder speed (h264: veryfast)")
+    group.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from rtstyle.api import load_stylizer
+
+    if options.input.is_dir():
+        jobs = _jobs_of_folder(options.input, options.output)
+        stylizer = load_stylizer(options.style, options.strength, options.device, options.engine)
+        return _run_folder(options, jobs, stylizer)
+    summary = _run_one(options, options.input, options.output, None)
+    if options.json:
+        print_json(summary.as_dict())
+    return 0
+
+
+def _run_one(options: argparse.Namespace, source: Path, output: Path, stylizer: Stylizer | None) -> Summary:
+    from tqdm import tqdm
+
+    from rtstyle.api import kept_partial, stylize_video
+
+    with tqdm(unit="frame", disable=not shows_progress(options), desc=source.name, leave=False) as bar:
+        finished = 0
+
+        def show(progress: Progress) -> None:
+            nonlocal finished
+            bar.total, finished = progress.length, progress.frames
+            bar.update(finished - bar.n)
+
+        try:
+            summary = stylize_video(
+                source,
+                output,
+                style=options.style,
+                strength=options.strength,
+                device=options.device,
+                engine=options.engine,
+                stylizer=stylizer,
+                size=options.size,
+                start=options.start,
+                end=options.end,
+                codec=options.codec,
+                crf=options.crf,
+                preset=options.preset,
+                overwrite=options.overwrite,
+                listener=show,
+            )
+        except BaseException:
+            bar.close()
+            if finished and (partial := kept_partial(output)) is not None:
+                say(options, [f"stopped after {finished} frames; they are kept in {partial}"])
+            raise
+    say(options, summary.notes, source.name)
+    say(options, [_done(summary)])
+    return summary
+
+
+def _run_folder(options: argparse.Namespace, jobs: list[tuple[Path, Path]], stylizer: Stylizer) -> int:
+    """All files of a folder; one that fails is reported and the others are done."""
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    for source, output in jobs:
+        try:
+            done.append(_run_one(options, source, output, stylizer).as_dict())
+        except RtstyleError as error:
+            failed.append({"input": str(source), "error": str(error)})
+            say(options, [str(error)])
+    if options.json:
+        print_totals(done, failed)
+    if failed:
+        raise RtstyleError(f"{len(failed)} of {len(jobs)} files failed: {failed[0]['error']}")
+    return 0
+
+
+def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
+    """(input, output) for every video below a folder, the tree kept; other kinds become mp4."""
+    from rtstyle.media.encoders import is_video_name
+
+    if target.suffix and not target.is_dir():
+        raise RtstyleError(f"{target}: the input is a folder, so the output must be one too")
+    sources = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _VIDEO_NAMES and p.is_file()]
+    if target.resolve().is_relative_to(folder.resolve()):
+        sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
+    if not sources:
+        raise RtstyleError(f"{folder}: holds no video file")
+    jobs: dict[Path, Path] = {}
+    for source in sources:
+        output = target / source.relative_to(folder)
+        if not is_video_name(output):
+            output = output.with_suffix(".mp4")
+        if output in jobs:  # clip.avi beside clip.mp4
+            output = output.with_name(source.name.replace(".", "_") + ".mp4")
+        jobs[output] = source
+    return [(source, output) for output, source in jobs.items()]
+
+
+def _done(summary: Summary) -> str:
+    size = f"{summary.width}x{summary.height}"
+    return (
+        f"{summary.output}: {summary.frames} frames, {size}, {summary.style},"
+        f" {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
+    )

@@ -1,0 +1,247 @@
+"""The main loop, and the only threads around it: read ahead, take the latest, write behind.
+
+Decoding, restyling and encoding overlap; queues between them are bounded. An error anywhere stops
+all three, closes all three and is raised once, as it was.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Self
+
+from rtstyle.frame import Frame, Sink, Source, Stylizer
+
+# Frames in flight on each side. More hides no more: stages are steady, and a 4K frame is 25 MB.
+DEPTH = 4
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come; one record, updated after each frame."""
+
+    frames: int = 0
+    length: int | None = None  # frames to come in all, where known
+    seconds: float = 0.0
+    # Seconds the loop spent in each stage: waiting for a frame, restyling, waiting to hand it on.
+    waiting: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "stylize": 0.0, "write": 0.0})
+
+    @property
+    def fps(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+Listener = Callable[[Progress], None]
+
+
+def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | None = None) -> Progress:
+    """Restyle every frame of a source into a sink; both are closed at the end, whatever happens.
+
+    Args:
+        listener: called in this thread after each frame.
+
+    Returns:
+        The final `Progress`.
+    """
+    progress = Progress(length=source.info.length)
+    clock = begin = perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = perf_counter()
+        progress.waiting[stage] += now - clock
+        clock, progress.seconds = now, now - begin
+
+    with Background(sink) as output, Prefetch(source) as frames:
+        stylizer.reset()
+        for frame in frames:
+            lap("read")
+            styled = stylizer(frame)
+            lap("stylize")
+            output.write(styled)
+            progress.frames += 1
+            lap("write")
+            if listener is not None:
+                listener(progress)
+    lap("write")
+    return progress
+
+
+class _Queue:
+    """Frames from one thread to another, at most `depth` at a time.
+
+    With `drop_oldest` the giver never waits: a full queue loses its oldest frame, counted in `dropped`.
+    """
+
+    def __init__(self, depth: int, drop_oldest: bool = False) -> None:
+        self._depth = depth
+        self._drop_oldest = drop_oldest
+        self._frames: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: BaseException | None = None
+        self.dropped = 0
+
+    def put(self, frame: Frame) -> bool:
+        """Hand a frame over; False when nobody takes frames any more."""
+        with self._changed:
+            while len(self._frames) >= self._depth and not self._ended:
+                if self._drop_oldest:
+                    self._frames.popleft()
+                    self.dropped += 1
+                else:
+                    self._changed.wait()
+            if self._ended:
+                return False
+            self._frames.append(frame)
+            self._changed.notify_all()
+            return True
+
+    def get(self) -> Frame | None:
+        """The next frame; None after the last. Raises what ended the giver, once."""
+        with self._changed:
+            while not self._frames and not self._ended:
+                self._changed.wait()
+            if self._frames:
+                frame = self._frames.popleft()
+                self._changed.notify_all()
+                return frame
+            self._raise_once()
+            return None
+
+    def end(self, error: BaseException | None = None, discard: bool = False) -> None:
+        """No more frames will come (or be taken). Frames already handed over stay, unless discarded."""
+        with self._changed:
+            self._ended = True
+            self._error = self._error or error
+            if discard:
+                self._frames.clear()
+            self._changed.notify_all()
+
+    def raise_once(self) -> None:
+        with self._changed:
+            self._raise_once()
+
+    def _raise_once(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
+class Prefetch:
+    """A source that reads another one ahead, in a thread of its own.
+
+    Args:
+        source: closed with this one, by whoever closes this.
+        depth: frames read ahead at most.
+        drop_oldest: never hold the source up; see `latest`.
+    """
+
+    def __init__(self, source: Source, depth: int = DEPTH, drop_oldest: bool = False) -> None:
+        self.info = source.info
+        self._source = source
+        self._queue = _Queue(depth, drop_oldest)
+        self._thread = threading.Thread(target=self._read, name="rtstyle-read", daemon=True)
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        return self._queue.dropped
+
+    def __iter__(self) -> Iterator[Frame]:
+        self._thread.start()
+        while (frame := self._queue.get()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        """Stop reading, wait for the reader, close the source. Safe to repeat."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.end(discard=True)
+        # A container must not be closed while another thread decodes it: that crashes the process.
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        try:
+            for frame in self._source:
+                if not self._queue.put(frame):
+                    return
+            self._queue.end()
+        except BaseException as error:  # handed to the thread that consumes
+            self._queue.end(error)
+
+
+def latest(source: Source) -> Prefetch:
+    """A live source that never queues: each frame taken is the newest one; the missed are counted."""
+    return Prefetch(source, depth=1, drop_oldest=True)
+
+
+class Background:
+    """A sink that hands frames to another one in a thread of its own.
+
+    An error of the other sink is raised by the next `write`, or by `close`; never twice.
+    """
+
+    def __init__(self, sink: Sink, depth: int = DEPTH) -> None:
+        self._sink = sink
+        self._queue = _Queue(depth)
+        self._thread = threading.Thread(target=self._write, name="rtstyle-write", daemon=True)
+        self._thread.start()
+        self._closed = False
+        self._failed = False
+
+    def write(self, frame: Frame) -> None:
+        if not self._queue.put(frame):
+            self._queue.raise_once()
+            raise RuntimeError("this sink is closed; no frame can be written to it")
+
+    def close(self) -> None:
+        """Write what is queued, then finish the output. Safe to repeat."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.end()
+        self._thread.join()
+        if self._failed:
+            self._sink.abandon()
+            self._queue.raise_once()
+        else:
+            self._sink.close()
+
+    def abandon(self) -> None:
+        """Write what is queued, then leave the output as a partial one. Safe to repeat."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.end()
+        self._thread.join()
+        self._sink.abandon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _write(self) -> None:
+        try:
+            while (frame := self._queue.get()) is not None:
+                self._sink.write(frame)
+        except BaseException as error:  # handed to the thread that writes
+            self._failed = True
+            self._queue.end(error, discard=True)
