@@ -1,0 +1,54 @@
+"""What a style network is trained for: the photo's content, the painting's statistics."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from rtstyle.perception.backbones import Backbone, Joined, load_backbone
+from rtstyle.perception.losses import content_error, gram, style_error, total_variation
+
+
+class Objective:
+    """Named, weighted terms of one step; their sum is what training lowers (Johnson 2016, section 3.2)."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        content_backbone: Backbone,
+        painting: Tensor,
+        *,
+        style: Mapping[str, float],
+        content: Mapping[str, float],
+        variation: float,
+    ) -> None:
+        """``backbone`` yields every layer named in ``style`` and ``content`` (layer name to weight),
+        ``content_backbone`` at least the latter; ``painting``: (3, H, W) in [0, 1]."""
+        self.backbone, self.content_backbone = backbone, content_backbone
+        self.style, self.content, self.variation = style, content, variation
+        with torch.no_grad():
+            features = backbone(painting[None])
+            self.grams = {layer: gram(features[layer]) for layer in style}
+
+    def __call__(self, output: Tensor, photo: Tensor) -> dict[str, Tensor]:
+        """Terms for outputs (B, 3, H, W) of photos of the same shape, each a scalar, already weighted."""
+        with torch.no_grad():
+            wanted = self.content_backbone(photo)
+        features = self.backbone(output)
+        terms = {
+            f"content {layer}": weight * content_error(features[layer], wanted[layer])
+            for layer, weight in self.content.items()
+        }
+        for layer, weight in self.style.items():
+            terms[f"style {layer}"] = weight * style_error(features[layer], self.grams[layer])
+        terms["variation"] = self.variation * total_variation(output)
+        return terms
+
+
+def load_backbones(layers: list[str], files: Mapping[str, str]) -> Joined:
+    """The backbones that ``backbone.layer`` names speak of; ``files``: {backbone: its weights file}."""
+    wanted: dict[str, list[str]] = {}
+    for name in layers:
+        backbone, _, layer = name.partition(".")
+        wanted.setdefault(backbone, []).append(layer)
+    return Joined(**{name: load_backbone(name, own, files.get(name)) for name, own in wanted.items()})
