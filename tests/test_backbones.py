@@ -1,0 +1,163 @@
+"""Backbones: the papers' layers, nothing deeper, their own normalisation, one line for what is missing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from rtstyle.errors import RtstyleError
+from rtstyle.perception import backbones
+from rtstyle.perception.backbones import Joined, Vgg, load_backbone
+
+Weights = dict[str, torch.Tensor]
+
+
+def vgg_weights(convolutions: dict[int, tuple[int, int]]) -> Weights:
+    """Random weights; {index in torchvision's features: (channels in, channels out)}."""
+    torch.manual_seed(1)
+    weights = {}
+    for index, (channels_in, channels_out) in convolutions.items():
+        weights[f"features.{index}.weight"] = torch.randn(channels_out, channels_in, 3, 3) / channels_in
+        weights[f"features.{index}.bias"] = torch.randn(channels_out)
+    return weights
+
+
+# relu1_1 to relu3_2, the only channels that are VGG's own being the picture's three
+PREFIX = {0: (3, 4), 2: (4, 4), 5: (4, 6), 7: (6, 6), 10: (6, 8), 12: (8, 8)}
+
+
+def small_weights() -> Weights:
+    torch.manual_seed(2)
+    shapes = {"conv0": (3, 3, 1), "conv11": (3, 4, 3), "conv11_aux": (4, 9, 1), "conv12": (4, 4, 3)}
+    weights = {}
+    for name, (channels_in, channels_out, size) in shapes.items():
+        weights[f"SE5.{name}.weight"] = torch.randn(channels_out, channels_in, size, size)
+        weights[f"SE5.{name}.bias"] = torch.randn(channels_out)
+    return weights
+
+
+@pytest.fixture
+def vgg_file(tmp_path: Path) -> Path:
+    file = tmp_path / "vgg.safetensors"
+    save_file(vgg_weights(PREFIX), file)
+    return file
+
+
+def test_layers_by_hand(vgg_file: Path) -> None:
+    weights = vgg_weights(PREFIX)
+    image = torch.rand(2, 3, 16, 20)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+    def step(features: torch.Tensor, index: int) -> torch.Tensor:
+        weight, bias = weights[f"features.{index}.weight"], weights[f"features.{index}.bias"]
+        return F.relu(F.conv2d(features, weight, bias, padding=1))
+
+    first = step((image - mean) / deviation, 0)
+    third = step(F.max_pool2d(step(first, 2), 2), 5)
+    found = load_backbone("vgg19", ["relu2_1", "relu1_1"], vgg_file)(image)
+    assert set(found) == {"relu1_1", "relu2_1"}
+    torch.testing.assert_close(found["relu1_1"], first)
+    torch.testing.assert_close(found["relu2_1"], third)
+
+
+def test_nothing_deeper_than_asked_for_is_built(vgg_file: Path) -> None:
+    backbone = load_backbone("vgg19", ["relu1_2", "relu2_1"], vgg_file)
+    assert isinstance(backbone, Vgg)
+    convolutions = [part for part in backbone.features if isinstance(part, torch.nn.Conv2d)]
+    assert len(convolutions) == 3
+    assert isinstance(backbone.features[-1], torch.nn.ReLU)
+
+
+def test_caffe_weights_see_bytes_minus_their_mean(tmp_path: Path) -> None:
+    weights = vgg_weights({0: (3, 4)})
+    file = tmp_path / "caffe.safetensors"
+    save_file(weights, file, {"preprocessing": "RGB 0..255 minus [123.68, 116.779, 103.939]"})
+    image = torch.rand(1, 3, 8, 8)
+    byte_range = image * 255 - torch.tensor([123.68, 116.779, 103.939]).view(3, 1, 1)
+    expected = F.relu(
+        F.conv2d(byte_range, weights["features.0.weight"], weights["features.0.bias"], padding=1)
+    )
+    found = load_backbone("vgg16", ["relu1_1"], file)(image)["relu1_1"]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "index"), [("vgg19", 34), ("vgg16", 28)])
+def test_the_papers_names_are_torchvisions_indices(name: str, index: int) -> None:
+    from torchvision import models
+
+    with torch.device("meta"):  # its shape alone, no weights
+        features = models.get_model(name).features
+    plan = backbones._PLANS[name]
+    convolutions = [i for i, part in enumerate(features) if isinstance(part, torch.nn.Conv2d)]
+    assert list(plan.values()) == convolutions
+    assert plan["relu5_4" if name == "vgg19" else "relu5_3"] == index
+
+
+def test_weights_are_frozen_and_the_picture_is_not(vgg_file: Path) -> None:
+    backbone = load_backbone("vgg19", ["relu2_1"], vgg_file)
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    backbone(image)["relu2_1"].sum().backward()
+    assert image.grad is not None and image.grad.abs().sum() > 0
+
+
+def test_small_vgg_maps_first_layers_to_vggs_channels(tmp_path: Path) -> None:
+    weights = small_weights()
+    file = tmp_path / "small.safetensors"
+    save_file(weights, file)
+    image = torch.rand(1, 3, 12, 10)
+
+    def step(features: torch.Tensor, name: str, padding: int = 0) -> torch.Tensor:
+        features = F.pad(features, (padding,) * 4, mode="reflect")
+        return F.conv2d(features, weights[f"SE5.{name}.weight"], weights[f"SE5.{name}.bias"])
+
+    own = F.relu(step(step(image, "conv0"), "conv11", 1))
+    found = load_backbone("small_vgg19", ["relu1_1", "relu1_2"], file)(image)
+    torch.testing.assert_close(found["relu1_1"], F.relu(step(own, "conv11_aux")))
+    torch.testing.assert_close(found["relu1_2"], F.relu(step(own, "conv12", 1)))
+
+
+def test_joined_names_say_whose_layer_it_is(vgg_file: Path) -> None:
+    one, two = load_backbone("vgg19", ["relu1_1"], vgg_file), load_backbone("vgg19", ["relu1_2"], vgg_file)
+    joined = Joined(exact=one, other=two)
+    image = torch.rand(1, 3, 16, 16)
+    assert joined.layers == ("exact.relu1_1", "other.relu1_2")
+    found = joined(image)
+    assert set(found) == set(joined.layers)
+    assert torch.equal(found["other.relu1_2"], two(image)["relu1_2"])
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "says"),
+    [
+        ("vgg19", "relu4_2", "vgg19: relu4_2 was asked for, but the weights reach relu3_2"),
+        ("vgg19", "relu6_1", "vgg19 has no layer 'relu6_1'; there are: relu1_1, relu1_2, "),
+        ("vgg16", "relu3_4", "vgg16 has no layer 'relu3_4'"),
+        ("vgg11", "relu1_1", "no backbone named 'vgg11'; there are: small_vgg19, vgg16, vgg19"),
+        ("small_vgg19", "relu1_1", "small_vgg19: the weights hold no SE5.conv0.weight"),
+        ("small_vgg19", "relu5_2", "small_vgg19 has no layer 'relu5_2'"),
+    ],
+)
+def test_what_is_missing_is_one_clear_line(vgg_file: Path, name: str, layer: str, says: str) -> None:
+    with pytest.raises(RtstyleError) as caught:
+        load_backbone(name, [layer], vgg_file)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_hole_in_the_weights_is_no_reach(tmp_path: Path) -> None:
+    file = tmp_path / "holed.safetensors"
+    save_file(vgg_weights({0: (3, 4), 5: (4, 6)}), file)
+    with pytest.raises(RtstyleError, match=r"relu2_1 was asked for, but the weights reach relu1_1"):
+        load_backbone("vgg19", ["relu2_1"], file)
+
+
+def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.safetensors"
+    file.write_bytes(b"no weights at all")
+    with pytest.raises(RtstyleError, match=r"broken\.safetensors: not readable as \.safetensors weights"):
+        load_backbone("vgg19", ["relu1_1"], file)
+    with pytest.raises(RtstyleError, match=r"absent\.safetensors: not readable"):
+        load_backbone("vgg19", ["relu1_1"], tmp_path / "absent.safetensors")

@@ -1,0 +1,297 @@
+"""The command line: exit codes, one-line errors, what it prints where."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from rtstyle import __version__
+from rtstyle.cli import COMMANDS, main
+from rtstyle.networks import build
+from rtstyle.styles import Style, save_style
+
+
+@pytest.fixture(autouse=True)
+def own_styles(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A style of random weights named ``tiny``, which every test may use."""
+    folder = tmp_path_factory.mktemp("styles")
+    network = build("swift", {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1})
+    card = Style(name="tiny", title="Random weights", network="swift", config=network.config)
+    save_style(folder / "tiny.safetensors", network, card)
+    monkeypatch.setenv("RTSTYLE_STYLES", str(folder))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make_clip(tmp_path / "clip.mp4", frames=12)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise(32, 48)).save(path)
+    return path
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def make_clip(path: Path, frames: int) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        picture = noise(32, 48)
+        for number in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(picture, number, 1))))
+        container.mux(stream.encode(None))
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def test_help_needs_no_torch() -> None:
+    heavy = "torch", "av", "cv2", "numpy", "PIL"
+    code = (
+        "import sys; from rtstyle.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert all(command in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_without_torch(command: str) -> None:
+    code = (
+        "import sys; from rtstyle.cli import main\n"
+        f"try: main(['{command}', '--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run("--version")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"rtstyle {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["vidio"], ["video"], ["video", "a.mp4", "b.mp4", "--strength", "2"]]
+)
+def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_video(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out" / "clip.mp4"
+    assert run("video", clip, output, "--style", "tiny", "--json") == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    wanted = {"frames", "seconds", "fps", "width", "height", "style", "waiting", "notes", "output"}
+    assert set(summary) == wanted
+    assert (summary["frames"], summary["width"], summary["height"]) == (12, 48, 32)
+    assert (summary["style"], summary["output"]) == ("tiny", str(output))
+    assert set(summary["waiting"]) == {"read", "stylize", "write"}
+    assert "12 frames" in one_line(printed.err)
+    with av.open(str(output)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def test_an_existing_output_is_refused(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    assert run("video", clip, output, "--style", "tiny") == 1
+    assert "--overwrite" in one_line(capsys.readouterr().err)
+    assert output.read_bytes() == b"precious"
+    assert run("video", clip, output, "--style", "tiny", "--overwrite", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+    assert output.read_bytes() != b"precious"
+
+
+def test_the_input_is_never_the_output(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = clip.read_bytes()
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    for output in (clip, link):
+        assert run("video", clip, output, "--style", "tiny", "--overwrite") == 1
+        assert "is the input itself" in one_line(capsys.readouterr().err)
+    assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--style", "tiyn"], "tiny"),
+        (["--codec", "h266"], "hevc"),
+        (["--crf", "99"], "51"),
+        (["--preset", "quick"], "veryfast"),
+        (["--size", "big"], "1280x720"),
+        (["--start", "noon"], "MM:SS"),
+        (["--start", "5"], "beyond the end"),
+        (["--start", "0.3", "--end", "0.2"], "not after start"),
+        (["--device", "tpu"], "cuda"),
+        (["--engine", "steam"], "eager"),
+    ],
+)
+def test_a_wrong_value_is_one_line_and_no_output(
+    extra: list[str], said: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    style = [] if "--style" in extra else ["--style", "tiny"]
+    assert run("video", clip, tmp_path / "out.mp4", *style, *extra) == 1
+    assert said in one_line(capsys.readouterr().err)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("gone.mp4", None, "no such file"),
+        ("none.mp4", b"", "empty"),
+        ("text.mp4", b"hello" * 99, "not a video"),
+    ],
+)
+def test_an_unreadable_input_is_one_line_and_no_output(
+    name: str, content: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert run("video", tmp_path / name, tmp_path / "out.mp4", "--style", "tiny") == 1
+    assert said in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_verbose_shows_where(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no such file"):
+        run("video", tmp_path / "gone.mp4", tmp_path / "out.mp4", "--style", "tiny", "--verbose")
+
+
+def test_a_folder_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    make_clip(folder / "a.mp4", frames=3)
+    make_clip(folder / "deep" / "b.mkv", frames=4)
+    (folder / "bad.mp4").write_bytes(b"")
+    (folder / "notes.txt").write_text("not a video")
+    assert run("video", folder, tmp_path / "out", "--style", "tiny", "--json") == 1
+    printed = capsys.readouterr()
+    total = json.loads(printed.out)
+    assert (total["frames"], len(total["files"]), len(total["failed"])) == (7, 2, 1)
+    assert "empty" in printed.err
+    made = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*"))
+    assert made == ["a.mp4", "deep/b.mkv"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_was_finished(stop: signal.Signals, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "long.mp4", frames=6000)
+    command = [sys.executable, "-c", "import sys; from rtstyle.cli import main; sys.exit(main())"]
+    command += ["video", str(clip), str(tmp_path / "out.mp4"), "--style", "tiny"]
+    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+    partial = tmp_path / "out.partial.mp4"
+    deadline = time.monotonic() + 60
+    while not (partial.exists() and partial.stat().st_size > 1000):
+        assert job.poll() is None, job.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    job.send_signal(stop)
+    _, said = job.communicate(timeout=60)
+    assert job.returncode == 130
+    assert "out.partial.mp4" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out.mp4").exists()
+    with av.open(str(partial)) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < 6000
+
+
+def test_image(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "new" / "out.jpg"
+    assert run("image", photo, output, "--style", "tiny", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["frames"], summary["width"], summary["height"]) == (1, 48, 32)
+    assert Image.open(output).size == (48, 32)
+
+
+def test_strength_zero_gives_the_picture_back(photo: Path, tmp_path: Path) -> None:
+    assert run("image", photo, tmp_path / "out.png", "--style", "tiny", "--strength", "0", "--quiet") == 0
+    assert np.array_equal(Image.open(tmp_path / "out.png"), Image.open(photo))
+
+
+def test_one_bad_picture_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    Image.fromarray(noise(20, 30)).save(folder / "a.png")
+    Image.fromarray(noise(31, 17)).save(folder / "deep" / "c.bmp")
+    (folder / "b.jpg").write_bytes(b"not a picture")
+    assert run("image", folder, tmp_path / "out", "--style", "tiny") == 1
+    said = capsys.readouterr().err
+    assert "b.jpg" in said
+    assert "1 of 3 pictures failed" in said
+    assert Image.open(tmp_path / "out" / "a.png").size == (30, 20)
+    assert Image.open(tmp_path / "out" / "deep" / "c.bmp").size == (17, 31)
+
+
+def test_styles_are_listed_name_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("styles") == 0
+    assert "tiny" in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert run("styles", "list", "--json") == 0
+    names = [card["name"] for card in json.loads(capsys.readouterr().out)["styles"]]
+    assert "tiny" in names
+
+
+def test_a_card_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("styles", "show", "tiny") == 0
+    assert "title: Random weights" in capsys.readouterr().out
+
+
+def test_import_makes_a_style(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    checkpoint = tmp_path / "mosaic.pth"
+    torch.save(build("johnson", {}).state_dict(), checkpoint)
+    assert run("styles", "import", checkpoint) == 0
+    name, path = capsys.readouterr().out.split()
+    assert name == "mosaic"
+    assert Path(path).parent == Path(os.environ["RTSTYLE_STYLES"])
+    assert run("styles", "import", checkpoint) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert run("styles", "import", checkpoint, "--name", "../evil") == 1
+    assert "evil" in one_line(capsys.readouterr().err)
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert "tiny" in facts["styles"]
+    assert "h264" in facts["encoders"]
+    assert facts["engines"]

@@ -1,0 +1,112 @@
+"""Engines: the network's own picture, for any size, sample type and memory layout."""
+
+import os
+
+import pytest
+import torch
+
+from rtstyle.engines import ENGINES, load_engine, pick_device
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.networks import Network, build
+
+SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}
+
+
+def devices() -> list[object]:
+    wanted = os.environ.get("RTSTYLE_REQUIRE_CUDA") == "1"
+    absent = not torch.cuda.is_available() and not wanted
+    skip = pytest.mark.skipif(absent, reason="no NVIDIA GPU")
+    return ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, skip])]
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(0)
+    return build("swift", SMALL).eval()
+
+
+def picture(height: int, width: int, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
+    peak = 256 if dtype == torch.uint8 else 65536
+    return torch.randint(0, peak, (3, height, width), generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+@pytest.mark.parametrize("device", devices())
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_the_picture_is_the_networks_own(
+    network: Network, name: str, device: str, dtype: torch.dtype
+) -> None:
+    image = picture(24, 40, dtype)
+    with torch.inference_mode():
+        expected = to_float(to_bytes(network(to_float(image)[None])[0], dtype))
+    found = load_engine(network, name, device)(image)
+    assert (found.shape, found.dtype, found.device) == (image.shape, image.dtype, image.device)
+    tolerance = 1.1 / 255 if device == "cpu" else 0.02  # one step; half precision on the GPU
+    assert (to_float(found) - expected).abs().max() <= tolerance
+    assert expected.std() > 0.05
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (3, 200), (15, 16), (16, 16), (17, 23), (90, 5)])
+def test_any_size_comes_back(network: Network, height: int, width: int) -> None:
+    image = picture(height, width)
+    assert load_engine(network, device="cpu")(image).shape == image.shape
+
+
+def test_the_layout_in_memory_changes_nothing(network: Network) -> None:
+    engine = load_engine(network, device="cpu")
+    image = picture(20, 32)
+    packed = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)  # as read from an image file
+    flipped = image.flip(2).clone().flip(2)
+    assert torch.equal(engine(packed), engine(image))
+    assert torch.equal(engine(flipped), engine(image))
+
+
+def test_the_network_given_is_left_as_it_is(network: Network) -> None:
+    network.train()
+    load_engine(network, device="cpu")(picture(16, 16))
+    assert network.training
+    assert all(weight.requires_grad for weight in network.parameters())
+
+
+def test_the_result_is_an_ordinary_tensor(network: Network) -> None:
+    """One made inside inference mode would refuse to be drawn on."""
+    found = load_engine(network, device="cpu")(picture(16, 16))
+    assert not found.is_inference()
+
+
+def test_what_is_no_image_is_refused(network: Network) -> None:
+    engine = load_engine(network, device="cpu")
+    with pytest.raises(RtstyleError, match="permute"):
+        engine(torch.zeros(16, 16, 3, dtype=torch.uint8))
+    with pytest.raises(TypeError, match="uint8"):
+        engine(torch.zeros(3, 16, 16))
+
+
+def test_devices_and_engines_are_named(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RtstyleError, match="no engine named 'warp'"):
+        load_engine(network, "warp")
+    for wrong in ("gpu", "cuda:", "cuda:x", "cpu:0", ""):
+        with pytest.raises(RtstyleError, match="no device named"):
+            pick_device(wrong)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == torch.device("cpu")
+    with pytest.raises(RtstyleError, match="finds no CUDA GPU"):
+        pick_device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert pick_device("auto") == torch.device("cuda")
+    assert pick_device("cuda:0") == torch.device("cuda", 0)
+    with pytest.raises(RtstyleError, match="last GPU is cuda:0"):
+        pick_device("cuda:1")
+
+
+def test_too_little_memory_is_one_line(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load_engine(network, device="cpu")
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+    monkeypatch.setattr(Network, "forward", full)
+    with pytest.raises(RtstyleError, match="too little memory for a picture of 20x16"):
+        engine(picture(16, 20))

@@ -1,0 +1,58 @@
+"""Losses against their formulas, written out by hand."""
+
+import torch
+from torch.nn import functional as F
+
+from rtstyle.perception.losses import content_error, gram, style_error, total_variation
+
+
+def test_content_error_by_hand() -> None:
+    features = torch.tensor([[[[1.0, 2.0]]]])
+    target = torch.tensor([[[[3.0, 4.0]]]])
+    # mean((−2)², (−2)²) / mean(3², 4²)
+    torch.testing.assert_close(content_error(features, target), torch.tensor(4 / 12.5))
+
+
+def test_gram_by_hand() -> None:
+    features = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]]]])
+    # channel products summed over the four places, over four
+    expected = torch.tensor([[[30.0, 6.0], [6.0, 2.0]]]) / 4
+    torch.testing.assert_close(gram(features), expected)
+
+
+def test_gram_forgets_places_and_size() -> None:
+    features = torch.rand(2, 3, 4, 6)
+    shuffled = features.flatten(2)[..., torch.randperm(24)].view(2, 3, 4, 6)
+    torch.testing.assert_close(gram(shuffled), gram(features))
+    torch.testing.assert_close(gram(F.interpolate(features, scale_factor=2.0)), gram(features))
+
+
+def test_style_error_by_hand() -> None:
+    features = torch.tensor([[[[2.0, 0.0]], [[0.0, 2.0]]]])  # Gram [[2, 0], [0, 2]]
+    target = torch.tensor([[[2.0, 1.0], [1.0, 0.0]]])
+    # mean(0, 1, 1, 4) / mean(4, 1, 1, 0)
+    torch.testing.assert_close(style_error(features, target), torch.tensor(1.0))
+
+
+def test_style_error_serves_a_batch_with_one_target() -> None:
+    features, target = torch.rand(3, 4, 5, 6), torch.rand(1, 4, 4)
+    each = torch.stack([style_error(one[None], target) for one in features])
+    torch.testing.assert_close(style_error(features, target), each.mean())
+
+
+def test_errors_do_not_depend_on_the_scale_of_a_layer() -> None:
+    features, target = torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5)
+    torch.testing.assert_close(content_error(100 * features, 100 * target), content_error(features, target))
+    scaled = style_error(100 * features, gram(100 * target))
+    torch.testing.assert_close(scaled, style_error(features, gram(target)))
+
+
+def test_a_black_target_gives_no_nan() -> None:
+    black = torch.zeros(1, 2, 3, 3)
+    assert content_error(black, black) == 0 and style_error(black, gram(black)) == 0
+
+
+def test_total_variation_by_hand() -> None:
+    image = torch.tensor([[[[0.0, 1.0, 3.0], [0.0, 1.0, 1.0]]]])
+    # across: 1, 4, 1, 0 over four; down: 0, 0, 4 over three
+    torch.testing.assert_close(total_variation(image), torch.tensor(6 / 4 + 4 / 3))
