@@ -217,7 +217,10 @@ def test_an_interrupt_keeps_what_was_finished(stop: signal.Signals, tmp_path: Pa
     clip = make_clip(tmp_path / "long.mp4", frames=6000)
     command = [sys.executable, "-c", "import sys; from rtstyle.cli import main; sys.exit(main())"]
     command += ["video", str(clip), str(tmp_path / "out.mp4"), "--style", "tiny"]
+    # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+    signal.signal(signal.SIGINT, before)
     partial = tmp_path / "out.partial.mp4"
     deadline = time.monotonic() + 60
     while not (partial.exists() and partial.stat().st_size > 1000):

@@ -67,7 +67,7 @@ def _origin(start: str, card: Style) -> str | dict[str, Any]:
 def _say(step: Step) -> None:
     if step.number % 50 and step.number != step.of and not step.skipped:
         return
-    groups = {"content": 0.0, "style": 0.0, "variation": 0.0}
+    groups = {"content": 0.0, "style": 0.0, "variation": 0.0, "temporal": 0.0}
     for name, value in step.terms.items():
         groups[name.split()[0]] += value
     shown = "  ".join(f"{name} {value:.4f}" for name, value in groups.items())

@@ -45,6 +45,7 @@ class Recipe:
     style_weight: float = 3.0
     content_weight: float = 2.0
     variation_weight: float = 0.5
+    temporal_weight: float = 50.0
 
     def __post_init__(self) -> None:
         """Raise RtstyleError where a number cannot work."""

@@ -15,6 +15,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.perception.backbones import Backbone
 from rtstyle.training.data import Photos
+from rtstyle.training.motion import temporal_error, two_views
 from rtstyle.training.objective import Objective
 from rtstyle.training.recipe import Recipe
 
@@ -83,9 +84,11 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         photo = photos[index].to(device, memory_format=torch.channels_last)
-        output = network(_noisy(photo, recipe, index))
+        views = two_views(photo, recipe.input_noise, _random(recipe, index))
+        output, later = network(torch.cat([views.first, views.second])).chunk(2)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bfloat16):
             terms = objective(output, photo)
+        terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, views)
         optimizer.zero_grad()
         torch.stack([term.float() for term in terms.values()]).sum().backward()
         norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
@@ -111,17 +114,10 @@ def _rate(recipe: Recipe, index: int) -> float:
     return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * index / recipe.steps))
 
 
-def _noisy(photo: Tensor, recipe: Recipe, index: int) -> Tensor:
-    """The photo as a camera gives it: noise, of a strength drawn anew for each picture.
-
-    Flat areas otherwise leave every cell of the network's stride in the same state, and a grid shows.
-    """
-    random = torch.Generator().manual_seed(
-        int(np.random.SeedSequence([recipe.seed, index]).generate_state(1)[0])
-    )
-    strength = recipe.input_noise * torch.rand(photo.shape[0], 1, 1, 1, generator=random)
-    noise = torch.randn(photo.shape, generator=random) * strength
-    return photo + noise.to(photo.device)
+def _random(recipe: Recipe, index: int) -> torch.Generator:
+    """The dice of one step, the same in every run of one seed."""
+    seed = np.random.SeedSequence([recipe.seed, index]).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(seed))
 
 
 def _save(path: Path, recipe: Recipe, network: Network, optimizer: torch.optim.Optimizer, done: int) -> None:

@@ -57,6 +57,9 @@ class Swift(Network):
         self.out = ReflectConv(half, pixels, 3)
         icnr_(self.out.conv2d.weight, 2)
         nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
+        # Instance norm forgets a picture's own brightness and contrast; this way past it remembers them.
+        self.skip = nn.Conv2d(pixels, pixels, 1, bias=False)
+        nn.init.zeros_(self.skip.weight)
 
     def restyle(self, image: Tensor) -> Tensor:
         pixels = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
@@ -67,4 +70,5 @@ class Swift(Network):
         after = self.quarter_blocks(after)
         # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same.
         joined = torch.cat([double(self.narrow(after)), pixels], dim=1)  # (B, half + 12, H/2, W/2)
-        return F.pixel_shuffle(self.out(F.relu_(self.up2_norm(self.up2(joined)))), 2)
+        painted = self.out(F.relu_(self.up2_norm(self.up2(joined)))) + self.skip(pixels)
+        return F.pixel_shuffle(painted, 2)

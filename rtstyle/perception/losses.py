@@ -9,8 +9,12 @@ from torch import Tensor
 
 
 def content_error(features: Tensor, target: Tensor) -> Tensor:
-    """Relative squared error of features (B, C, H, W), a scalar (Gatys 2016, eq. 1, over the target)."""
-    return (features - target).square().mean() / _mean_square(target)
+    """Relative squared error of features (B, C, H, W), a scalar (Gatys 2016, eq. 1, over the target).
+
+    Each picture's error is relative to its own target, so that a batch may be split among processes.
+    """
+    errors = (features - target).square().flatten(1).mean(1)
+    return (errors / _mean_square(target.flatten(1), 1)).mean()
 
 
 def gram(features: Tensor) -> Tensor:
@@ -37,5 +41,5 @@ def total_variation(image: Tensor) -> Tensor:
     return across + down
 
 
-def _mean_square(target: Tensor) -> Tensor:
-    return target.square().mean().clamp_min(torch.finfo(target.dtype).tiny)
+def _mean_square(target: Tensor, axis: int | None = None) -> Tensor:
+    return target.square().mean(axis).clamp_min(torch.finfo(target.dtype).tiny)
