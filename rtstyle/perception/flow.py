@@ -77,5 +77,6 @@ def _gray(image: Tensor) -> np.ndarray:
 
 
 def _dis(new: np.ndarray, old: np.ndarray) -> Tensor:
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(new, old, None)
+    start = np.zeros((*new.shape, 2), np.float32)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(new, old, start)
     return torch.from_numpy(flow).permute(2, 0, 1)[None]
