@@ -12,7 +12,6 @@ import torch
 from rtstyle.errors import RtstyleError
 from rtstyle.styles import Style, load_style, save_style
 from rtstyle.training.data import Photos, read_picture
-from rtstyle.training.evaluate import evaluate
 from rtstyle.training.objective import load_backbones
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.train import Step, train
@@ -27,7 +26,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--licence", default="", help="of the weights, for the card")
     parser.add_argument("--source", action="append", default=[], help="of picture or photos, for the card")
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
-    parser.add_argument("--held-out", type=Path, help="folder of other photos, to measure for the card")
     parser.add_argument("--start", help="style (name or file) to go on from, of the same network")
     parser.add_argument(
         "--backbone-weights", action="append", default=[], type=_named_file, metavar="BACKBONE=FILE",
@@ -113,10 +111,6 @@ def main() -> None:
         sources=tuple(given["source"]),
         loss_network=given["loss_network"],
     )
-    if given["held_out"]:
-        network.cpu()
-        figures = evaluate(network, painting, given["held_out"], files.get("vgg19"))
-        card = dataclasses.replace(card, figures=figures)
     save_style(out, network, card, half=given["half"])
 
 

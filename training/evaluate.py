@@ -1,84 +1,116 @@
-"""``python -m rtstyle.training.evaluate STYLE --style PICTURE --content DIR``: errors to both pictures."""
+"""What a style is worth, in numbers: nearness to painting and photo, and steadiness in video."""
 
-import argparse
-import json
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from rtstyle.errors import RtstyleError
-from rtstyle.networks import Network
-from rtstyle.perception.backbones import Backbone, load_backbone
+from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.losses import content_error, gram, style_error
-from rtstyle.styles import load_style
-from rtstyle.training.data import list_pictures, read_picture
+from rtstyle.training.steadiness import (
+    Pair,
+    Restyle,
+    clip_pairs,
+    exposure_ratio,
+    flicker_ratio,
+    flow_pair,
+    known_motion_pairs,
+    warped_error,
+)
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 CONTENT_LAYER = "relu3_3"
-SHORTER_SIDE = 480  # pixels, of the photos
-
-
-def evaluate(
-    network: Network, painting: Tensor, folder: Path, weights: str | Path | None
-) -> dict[str, float]:
-    """``errors`` over the photos of a folder, and their number; ``weights``: VGG19's file, if not fetched."""
-    backbone = load_backbone("vgg19", [*STYLE_LAYERS, CONTENT_LAYER], weights)
-    paths = list_pictures(folder)
-    photos = (read_picture(path, SHORTER_SIDE) for path in paths)
-    return {"photos": len(paths)} | errors(network, photos, painting, backbone)
+LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
+GATYS_STEPS = 200
+STEADY_PHOTOS = 6  # of the photos, for known motion, flicker and exposure
 
 
 @torch.inference_mode()
-def errors(
-    network: Network, photos: Iterable[Tensor], painting: Tensor, backbone: Backbone
+def nearness(
+    restyle: Restyle, photos: Iterable[Tensor], painting: Tensor, backbone: Backbone
 ) -> dict[str, float]:
     """Mean errors over photos (3, H, W) in [0, 1], each relative to its target's mean square.
 
     ``style_error``: Gram matrices of ``STYLE_LAYERS`` against the painting's (mean over layers);
-    ``content_error``: ``CONTENT_LAYER`` against the photo's; ``photo_style_error``: of the untouched
-    photo, whose content error is 0. The backbone yields those layers.
+    ``content_error``: ``CONTENT_LAYER`` against the photo's. The untouched photo has a content error
+    of 0. ``backbone`` yields ``LAYERS``.
     """
     grams = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
+    rows = [_errors(backbone(restyle(photo[None])), backbone(photo[None]), grams) for photo in photos]
+    return _means(("style_error", "content_error"), rows)
+
+
+def gatys_optimum(
+    photos: Iterable[Tensor],
+    painting: Tensor,
+    backbone: Backbone,
+    *,
+    style_weight: float,
+    content_weight: float,
+    steps: int = GATYS_STEPS,
+) -> dict[str, float]:
+    """The same errors of pictures whose pixels are optimised (Gatys et al. 2016, L-BFGS): a network's floor.
+
+    Each starts from its photo and lowers the weighted sum of these very errors.
+    """
+    with torch.no_grad():
+        grams = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
     rows = []
     for photo in photos:
-        before = backbone(photo[None])
-        after = backbone(network(photo[None]).clamp(0, 1))
-        rows.append(
-            [
-                _mean(style_error(after[layer], grams[layer]) for layer in STYLE_LAYERS),
-                content_error(after[CONTENT_LAYER], before[CONTENT_LAYER]).item(),
-                _mean(style_error(before[layer], grams[layer]) for layer in STYLE_LAYERS),
-            ]
-        )
-    names = ("style_error", "content_error", "photo_style_error")
-    return {
-        name: round(_mean(column), 4) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+        with torch.no_grad():
+            wanted = backbone(photo[None])
+        image = photo[None].clone().requires_grad_(True)
+        optimizer = torch.optim.LBFGS([image], max_iter=steps, tolerance_grad=0, tolerance_change=0)
+
+        def total(image=image, optimizer=optimizer, wanted=wanted) -> Tensor:
+            optimizer.zero_grad()
+            found = backbone(image)
+            style = sum(style_error(found[layer], grams[layer]) for layer in STYLE_LAYERS)
+            content = content_error(found[CONTENT_LAYER], wanted[CONTENT_LAYER])
+            loss = style_weight * style / len(STYLE_LAYERS) + content_weight * content
+            loss.backward()
+            return loss
+
+        optimizer.step(total)
+        with torch.no_grad():
+            rows.append(_errors(backbone(image.clamp(0, 1)), wanted, grams))
+    return _means(("style_error", "content_error"), rows)
 
 
-def _mean(values: Iterable[Tensor | float]) -> float:
-    numbers = [float(value) for value in values]
-    return sum(numbers) / len(numbers)
+@torch.inference_mode()
+def steadiness(
+    restyle: Restyle, photos: Sequence[Tensor], scenes: dict[str, list[Pair]]
+) -> dict[str, dict[str, float]]:
+    """Temporal figures by name, each with the restyled frames' and the input's own.
+
+    ``scenes``: frame pairs by name; photos (3, H, W) give known motion, a static noisy scene and a
+    change of exposure. The two ratios are 1 for the input by definition.
+    """
+    few = photos[:STEADY_PHOTOS]
+    figures = {}
+    for name, pairs in {**scenes, "known motion": list(known_motion_pairs(few))}.items():
+        styled, own = warped_error(pairs, restyle)
+        figures[name] = {"styled": round(styled, 4), "input": round(own, 4)}
+    figures["flicker ratio"] = {"styled": round(flicker_ratio(few, restyle), 3), "input": 1.0}
+    figures["exposure ratio"] = {"styled": round(exposure_ratio(few, restyle), 3), "input": 1.0}
+    return figures
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m rtstyle.training.evaluate", description=__doc__)
-    parser.add_argument("name", help="style name or file")
-    parser.add_argument("--style", type=Path, required=True, help="its painting")
-    parser.add_argument("--content", type=Path, required=True, help="folder of photos it was not trained on")
-    parser.add_argument("--backbone-weights", help="VGG19 weights file; without it torchvision's are fetched")
-    given = parser.parse_args()
-    style, network = load_style(given.name)
-    painting = read_picture(given.style, style.recipe.get("style_size", SHORTER_SIDE))
-    figures = evaluate(network, painting, given.content, given.backbone_weights)
-    sys.stdout.write(json.dumps({"style": style.name} | figures) + "\n")
+def load_scenes(flows: Iterable[Path], clips: Iterable[Path]) -> dict[str, list[Pair]]:
+    """Frame pairs by name: folders with exact flow, and clips whose flow DIS finds."""
+    scenes = {f"flow {folder.name}": [flow_pair(folder)] for folder in flows}
+    return scenes | {f"clip {clip.stem}": list(clip_pairs(clip)) for clip in clips}
 
 
-if __name__ == "__main__":
-    try:
-        main()
-    except RtstyleError as error:
-        sys.exit(f"error: {error}")
+def _errors(
+    found: dict[str, Tensor], wanted: dict[str, Tensor], grams: dict[str, Tensor]
+) -> tuple[float, float]:
+    style = sum(float(style_error(found[layer], grams[layer])) for layer in STYLE_LAYERS)
+    content = float(content_error(found[CONTENT_LAYER], wanted[CONTENT_LAYER]))
+    return style / len(STYLE_LAYERS), content
+
+
+def _means(names: Sequence[str], rows: list[tuple[float, float]]) -> dict[str, float]:
+    columns = zip(*rows, strict=True)
+    return {name: round(sum(column) / len(rows), 4) for name, column in zip(names, columns, strict=True)}

@@ -49,6 +49,22 @@ def warped_error(pairs: Iterable[Pair], restyle: Restyle) -> tuple[float, float]
     return _mean(styled), _mean(own)
 
 
+def flow_pair(folder: Path) -> Pair:
+    """A pair from a folder in MPI-Sintel's or Middlebury's layout.
+
+    Raises RtstyleError when it has neither's .flo file.
+    """
+    sintel = sorted(folder.glob("flow_*_to_*.flo"))
+    if sintel:
+        return sintel_pair(folder, number=int(sintel[0].stem.split("_")[1]))
+    middlebury = sorted(folder.glob("flow[0-9]*.flo"))
+    if middlebury:
+        return middlebury_pair(folder, middlebury[0].stem.removeprefix("flow"))
+    raise RtstyleError(
+        f"{folder}: holds no flow; wanted flow_NNNN_to_NNNN.flo (MPI-Sintel) or flowNN.flo (Middlebury)"
+    )
+
+
 def sintel_pair(folder: Path, pass_: str = "final", number: int = 2) -> Pair:
     """Frames ``number`` and the next of a folder in MPI-Sintel's layout, with exact flow and masks."""
     name = f"{number:04d}"

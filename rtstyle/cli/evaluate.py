@@ -1,0 +1,117 @@
+"""``rtstyle evaluate STYLE``: how near a style is to its painting, and how steady in video."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtstyle.cli.options import print_json
+
+if TYPE_CHECKING:
+    from rtstyle.styles import Style
+    from rtstyle.training.steadiness import Restyle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("style", help="name or file of the style to measure")
+    parser.add_argument("--painting", type=Path, required=True, help="the picture it was trained on")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos it was not trained on")
+    parser.add_argument("--size", type=int, default=480, help="shorter side of the photos in pixels (480)")
+    parser.add_argument("--clip", type=Path, action="append", default=[], help="a video to measure on")
+    parser.add_argument(
+        "--flow", type=Path, action="append", default=[],
+        help="a folder with two frames and their true flow (MPI-Sintel's or Middlebury's layout)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="STYLE",
+        help="another style of the same painting, say one trained without the temporal loss",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gatys", type=int, default=0, metavar="N",
+        help="optimise the pixels of the first N photos: the floor of both errors (0; minutes each)",
+    )  # fmt: skip
+    parser.add_argument("--backbone-weights", type=Path, help="VGG19's file; without one it is fetched")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--json", action="store_true", help="print one object in place of the table")
+
+
+def run(options: argparse.Namespace) -> int:
+    import torch
+
+    from rtstyle.engines import pick_device
+    from rtstyle.perception.backbones import load_backbone
+    from rtstyle.styles import load_style
+    from rtstyle.training.data import list_pictures, read_picture
+    from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
+
+    device = pick_device(options.device)
+    card, _ = load_style(options.style)
+    size = card.recipe.get("style_size", options.size)
+    paths = list_pictures(options.photos)
+    scenes = load_scenes(options.flow, options.clip)
+    backbone = load_backbone("vgg19", LAYERS, options.backbone_weights).to(device)
+    painting = read_picture(options.painting, size).to(device)
+    photos = [read_picture(path, options.size) for path in paths]
+
+    # Photos stay on the CPU and go to the device one at a time: a hundred at 480 are a gigabyte.
+    def on_device(images: list[torch.Tensor]) -> Any:
+        return (image.to(device) for image in images)
+
+    near: dict[str, dict[str, float]] = {}
+    steady: dict[str, dict[str, dict[str, float]]] = {}
+    near["the photo itself"] = nearness(lambda image: image, on_device(photos), painting, backbone)
+    for name in [options.style, *options.beside]:
+        label, restyle = _restyle(name, device)
+        if label in near:
+            label = f"{label} ({name})"
+        near[label] = nearness(restyle, on_device(photos), painting, backbone)
+        steady[label] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
+    if options.gatys:
+        near[f"Gatys optimum ({options.gatys} photos)"] = gatys_optimum(
+            on_device(photos[: options.gatys]),
+            painting,
+            backbone,
+            style_weight=card.recipe.get("style_weight", 1.0),
+            content_weight=card.recipe.get("content_weight", 1.0),
+        )
+    if options.json:
+        print_json(
+            {
+                "style": card.name, "photos": len(photos), "size": options.size, "style_size": size,
+                "nearness": near, "steadiness": steady,
+            }
+        )  # fmt: skip
+    else:
+        _print(card, len(photos), options.size, size, near, steady)
+    return 0
+
+
+def _restyle(name: str, device: Any) -> tuple[str, Restyle]:
+    import torch
+
+    from rtstyle.styles import load_style
+
+    card, network = load_style(name)
+    network.to(device).to(memory_format=torch.channels_last)
+    return card.name, lambda image: network(image).clamp(0, 1)
+
+
+def _print(
+    card: Style,
+    photos: int,
+    size: int,
+    style_size: int,
+    near: dict[str, dict[str, float]],
+    steady: dict[str, dict[str, dict[str, float]]],
+) -> None:
+    print(f"{card.name}: {card.title}")
+    print(f"{photos} photos of {size} pixels, painting of {style_size} (shorter sides)\n")
+    print(f"{'relative error to':32} {'style':>8} {'content':>8}")
+    for name, row in near.items():
+        print(f"  {name:30} {row['style_error']:8.4f} {row['content_error']:8.4f}")
+    names = list(steady)
+    print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[:20]:>20}" for n in names))
+    for figure, row in steady[names[0]].items():
+        others = " ".join(f"{steady[name][figure]['styled']:20.4f}" for name in names)
+        print(f"  {figure:30} {row['input']:8.4f} {others}")
