@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 if TYPE_CHECKING:
-    from rtstyle.api import load_stylizer, stylize_image, stylize_video
+    from rtstyle.api import load_palette, load_stylizer, load_tour, stylize_image, stylize_video
     from rtstyle.errors import RtstyleError
     from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
     from rtstyle.styles import Style, list_styles, load_style, save_style
@@ -27,7 +27,9 @@ _HOME = {
     "load_style": "styles",
     "save_style": "styles",
     "list_styles": "styles",
+    "load_palette": "api",
     "load_stylizer": "api",
+    "load_tour": "api",
     "stylize_image": "api",
     "stylize_video": "api",
 }
@@ -41,8 +43,10 @@ __all__ = [
     "Stylizer",
     "VideoInfo",
     "list_styles",
+    "load_palette",
     "load_style",
     "load_stylizer",
+    "load_tour",
     "save_style",
     "stylize_image",
     "stylize_video",

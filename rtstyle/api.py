@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,11 +20,11 @@ from rtstyle.media.output import check_output, make_parent, partial_path
 from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.mixing import Members, Mix, Pathlike, load_members, load_neutral, mixed, parse_mix
 from rtstyle.pipeline import Listener, run
-from rtstyle.styles import DEFAULT_STYLE, load_style
+from rtstyle.styles import DEFAULT_STYLE
 from rtstyle.stylizers.feedforward import FeedForward
-
-Pathlike = str | os.PathLike[str]
+from rtstyle.stylizers.tour import Tour
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Summary:
     fps: float
     width: int
     height: int
-    style: str
+    style: str  # its name; a:0.6+b:0.4 for a mix, a>b>c for a tour
     waiting: dict[str, float] = field(default_factory=dict)  # seconds the loop spent in each stage
     notes: list[str] = field(default_factory=list)  # what was changed or lost on the way
 
@@ -52,19 +52,60 @@ class Summary:
 def load_stylizer(
     style: Pathlike | None = None, strength: float = 1.0, device: str = "auto", engine: str = "auto"
 ) -> FeedForward:
-    """A style ready to use: a callable from `Frame` to `Frame`.
+    """A style, or a mix of styles of one family, ready to use: a callable from `Frame` to `Frame`.
 
     Args:
-        style: a name (`rtstyle styles` lists them) or the path of a style file; the default style if None.
+        style: a name (`rtstyle styles` lists them) or the path of a style file; or several of them as
+            ``a:0.6,b:0.4``, or ``a,b`` for equal shares; the default style if None.
         strength: 0 (the input untouched) to 1 (the full style).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         engine: ``auto`` or the name of an engine.
 
     Raises:
-        RtstyleError: no such style, device or engine, or the style file is damaged.
+        RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.
     """
-    _, network = load_style(DEFAULT_STYLE if style is None else os.fspath(style))
-    return FeedForward(load_engine(network, engine=engine, device=device), strength=strength)
+    shares = parse_mix(DEFAULT_STYLE if style is None else style)
+    members = load_members(list(shares))
+    return _ready(members, dict(zip(members, shares.values(), strict=True)), strength, device, engine)
+
+
+def load_palette(
+    styles: Sequence[Pathlike], strength: float = 1.0, device: str = "auto", engine: str = "auto"
+) -> FeedForward:
+    """Several styles of one family at hand: a callable from `Frame` to `Frame`, at first in the first style.
+
+    Its ``mix`` is set to any mix of them, as ``{"a": 0.6, "b": 0.4}``, and ``travel(mix, seconds)`` goes
+    there smoothly. Styles are named as in `load_stylizer`, up to 8; raises as it does.
+    """
+    if isinstance(styles, str) or not styles:
+        raise RtstyleError(f"a palette takes a list of styles, as ['a', 'b']; got {styles!r}")
+    members = load_members(styles)
+    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine)
+
+
+def load_tour(
+    style: Pathlike | None,
+    seconds: float | Fraction,
+    strength: float = 1.0,
+    device: str = "auto",
+    engine: str = "auto",
+) -> Tour:
+    """The styles of ``a,b,c`` one after another, `seconds` from each to the next, round and round."""
+    shares = parse_mix(DEFAULT_STYLE if style is None else style)
+    if len(set(shares.values())) > 1:
+        raise RtstyleError(f"a tour goes through whole styles in turn; leave the weights out of '{style}'")
+    return Tour(load_palette(list(shares), strength, device, engine), seconds)
+
+
+def _ready(members: Members, mix: Mix, strength: float, device: str, engine: str) -> FeedForward:
+    card, network = mixed(members, mix)
+    return FeedForward(
+        load_engine(network, engine=engine, device=device),
+        strength=strength,
+        states={name: each.state_dict() for name, (_, each) in members.items()},
+        mix=mix,
+        neutral=load_neutral(card),
+    )
 
 
 def stylize_image(
@@ -106,7 +147,7 @@ def stylize_image(
         fps=1 / seconds,
         width=picture.image.shape[2],
         height=picture.image.shape[1],
-        style=_style_name(style),
+        style=_style_name(stylizer),
         waiting={stage: clock[i + 1] - clock[i] for i, stage in enumerate(("read", "stylize", "write"))},
         notes=notes,
     )
@@ -121,6 +162,7 @@ def stylize_video(
     device: str = "auto",
     engine: str = "auto",
     stylizer: Stylizer | None = None,
+    tour: float | Fraction | None = None,
     size: str | None = None,
     start: str | float | Fraction | None = None,
     end: str | float | Fraction | None = None,
@@ -135,7 +177,9 @@ def stylize_video(
     Args:
         output: its extension names the container (mp4, m4v, mov, mkv, webm, gif); without one it is a
             folder of PNGs.
-        stylizer: use this one instead of loading `style`.
+        style: as in `load_stylizer`.
+        stylizer: use this one instead of loading `style`; strength, tour, device and engine are its own.
+        tour: go through the styles of ``a,b,c`` in turn, so many seconds from each to the next.
         size: ``1280x720``, or a height alone; the input's size if None.
         start, end: seconds or ``[H:]MM:SS`` from the beginning of the input.
         codec, crf, preset: of the encoder; H.264, crf 18, veryfast if None (webm: VP9).
@@ -149,6 +193,8 @@ def stylize_video(
     check_output(output, overwrite=overwrite, inputs=(source,))
     wanted = parse_size(size) if size is not None else None
     with VideoFileSource(source, size=wanted, start=_seconds(start), end=_seconds(end)) as frames:
+        if stylizer is None and tour is not None:
+            stylizer = load_tour(style, tour, strength, device, engine)
         stylizer = stylizer or load_stylizer(style, strength, device, engine)
         sink: Sink
         if output.suffix == "":
@@ -174,7 +220,7 @@ def stylize_video(
         fps=done.fps,
         width=frames.info.width,
         height=frames.info.height,
-        style=_style_name(style),
+        style=_style_name(stylizer),
         waiting=done.waiting,
         notes=[*frames.notes, *sink.notes],
     )
@@ -186,8 +232,8 @@ def kept_partial(output: Pathlike) -> Path | None:
     return partial if partial.exists() else None
 
 
-def _style_name(style: Pathlike | None) -> str:
-    return DEFAULT_STYLE if style is None else Path(style).stem if Path(style).suffix else str(style)
+def _style_name(stylizer: Stylizer) -> str:
+    return str(getattr(stylizer, "name", "")) or type(stylizer).__name__
 
 
 def _seconds(time: str | float | Fraction | None) -> Fraction | None:

@@ -49,6 +49,7 @@ class Style:
     sources: tuple[str, ...] = ()  # where artwork and training pictures come from
     loss_network: str = ""  # whose features trained it, with its licence
     figures: dict[str, Any] = field(default_factory=dict)  # measured: name -> number
+    family: str = ""  # styles fine-tuned from one ancestor share it, and mix; empty: mixes with none
 
 
 def own_folder() -> Path:
@@ -62,6 +63,11 @@ def own_folder() -> Path:
     else:
         data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(data).expanduser() / "rtstyle" / "styles"
+
+
+def style_name(name_or_path: str | os.PathLike[str]) -> str:
+    """What a style is called: its name, or for a path the file's name without extension."""
+    return Path(name_or_path).stem if _is_path(name_or_path) else str(name_or_path)
 
 
 def list_styles() -> list[Style]:
@@ -142,9 +148,14 @@ def _at_hand() -> dict[str, Path]:
     return found
 
 
+def _is_path(name_or_path: str | os.PathLike[str]) -> bool:
+    text = str(name_or_path)
+    return not isinstance(name_or_path, str) or text.endswith(SUFFIX) or Path(text).name != text
+
+
 def _find(name_or_path: str | os.PathLike[str]) -> Path:
     text = str(name_or_path)
-    if not isinstance(name_or_path, str) or text.endswith(SUFFIX) or Path(text).name != text:
+    if _is_path(name_or_path):
         path = Path(text).expanduser()
         if not path.is_file():
             raise RtstyleError(f"no style file at '{path}'")

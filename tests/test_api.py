@@ -16,6 +16,7 @@ from rtstyle.media.sound import SoundTrack
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
+from tests.families import save_family
 
 
 @pytest.fixture
@@ -86,6 +87,73 @@ def test_a_part_of_a_video_starts_at_zero(clip: Path, style: Path, tmp_path: Pat
         assert [f.time for f in after] == [Fraction(n, 10) for n in range(4)]
 
 
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("RTSTYLE_STYLES", str(tmp_path / "own"))
+    return list(save_family(tmp_path / "own", "sea", "wave", "storm", "calm"))
+
+
+def test_a_mix_by_its_names(clip: Path, family: list[str], tmp_path: Path) -> None:
+    summary = rtstyle.stylize_video(clip, tmp_path / "out.mp4", style="wave:0.6,storm:0.4")
+    assert summary.style == "wave:0.6+storm:0.4"
+    frame = rtstyle.Frame(torch.randint(0, 256, (3, 32, 48), dtype=torch.uint8))
+    pictures = [rtstyle.load_stylizer(s)(frame).image.float() for s in ("wave", "storm", "wave,storm")]
+    assert (pictures[0] - pictures[1]).abs().mean() > 2
+    assert not torch.equal(pictures[2], pictures[0])
+    palette = rtstyle.load_palette(family)
+    assert torch.equal(palette(frame).image.float(), pictures[0])
+    palette.mix = {"storm": 1, "wave": 1}
+    close = palette(frame).image.float() - pictures[2]
+    assert close.abs().max() <= 1, "the same mix, by hand"
+
+
+def test_a_summary_names_the_stylizer_that_ran(clip: Path, family: list[str], tmp_path: Path) -> None:
+    palette = rtstyle.load_palette(["calm", "wave"])
+    assert rtstyle.stylize_video(clip, tmp_path / "a.mkv", stylizer=palette).style == "calm"
+
+    class Own:
+        def __call__(self, frame: rtstyle.Frame) -> rtstyle.Frame:
+            return frame
+
+        def reset(self) -> None: ...
+
+    assert rtstyle.stylize_video(clip, tmp_path / "b.mkv", stylizer=Own()).style == "Own"
+
+
+def test_a_tour_over_a_clip(clip: Path, family: list[str], tmp_path: Path) -> None:
+    """Ten frames of a tenth of a second, 0.3 s from each style to the next."""
+    summary = rtstyle.stylize_video(clip, tmp_path / "tour", style="wave,storm,calm", tour=0.3)
+    assert summary.style == "wave>storm>calm"
+    toured = pictures(tmp_path / "tour")
+    for number, name in enumerate(family):
+        rtstyle.stylize_video(clip, tmp_path / name, style=name)
+        alone = pictures(tmp_path / name)
+        same = [frame for frame in range(10) if np.array_equal(toured[frame], alone[frame])]
+        assert same == ([0, 9] if number == 0 else [3 * number])
+
+
+def test_tours_and_palettes_that_cannot_be(family: list[str]) -> None:
+    with pytest.raises(rtstyle.RtstyleError, match="leave the weights out of 'wave:1,storm:2'"):
+        rtstyle.load_tour("wave:1,storm:2", 3)
+    with pytest.raises(rtstyle.RtstyleError, match="two styles or more"):
+        rtstyle.load_tour("wave", 3)
+    for wrong in ("wave,storm", []):
+        with pytest.raises(rtstyle.RtstyleError, match="takes a list of styles"):
+            rtstyle.load_palette(wrong)
+
+
+def test_a_neutral_style_takes_strength_over(family: list[str], tmp_path: Path) -> None:
+    """At a half: the picture of half photo, half wave, and no longer a blend with the input."""
+    frame = rtstyle.Frame(torch.randint(0, 256, (3, 32, 48), dtype=torch.uint8))
+    blended = rtstyle.load_stylizer("wave", strength=0.5)(frame).image
+    save_family(tmp_path / "own", "sea", "photo")
+    half = rtstyle.load_stylizer("wave", strength=0.5)
+    assert torch.equal(half(frame).image, rtstyle.load_stylizer("wave,photo")(frame).image)
+    assert not torch.equal(half(frame).image, blended)
+    half.strength = 0
+    assert half(frame) is frame
+
+
 def test_a_folder_of_frames(clip: Path, style: Path, tmp_path: Path) -> None:
     rtstyle.stylize_video(clip, tmp_path / "frames", style=style, strength=0)
     names = sorted(p.name for p in (tmp_path / "frames").iterdir())
@@ -109,6 +177,10 @@ def test_a_program_can_build_its_own_loop(clip: Path, style: Path) -> None:
         for frame in source:
             sink.write(stylizer(frame))
     assert sink.frames == 10
+
+
+def pictures(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted(folder.iterdir())]
 
 
 def packets(path: Path) -> list[bytes]:

@@ -17,6 +17,7 @@ from rtstyle import __version__
 from rtstyle.cli import COMMANDS, main
 from rtstyle.networks import build
 from rtstyle.styles import Style, save_style
+from tests.families import save_family
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,52 @@ def test_video(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "12 frames" in one_line(printed.err)
     with av.open(str(output)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+@pytest.fixture
+def family() -> None:
+    """Styles of one family beside ``tiny``, which has none."""
+    save_family(Path(os.environ["RTSTYLE_STYLES"]), "sea", "wave", "storm", "calm")
+
+
+@pytest.mark.parametrize(
+    ("extra", "name"),
+    [
+        (["--style", "wave:3,storm:1"], "wave:0.75+storm:0.25"),
+        (["--style", "wave,storm,calm", "--tour", "0.2"], "wave>storm>calm"),
+    ],
+)
+def test_several_styles_in_a_video(
+    extra: list[str], name: str, family: None, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    alone, among = tmp_path / "alone", tmp_path / "out" / "clip.mp4"
+    assert run("video", clip, alone, *extra, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["style"] == name
+    clip.rename(folder / "clip.mp4")
+    assert run("video", folder, tmp_path / "out", *extra, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["style"] == name
+    assert among.exists()
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--style", "wave:0.5,tiny:0.5"], "with 'wave' mix: calm, storm"),
+        (["--style", "wave:-1,storm:2"], "'-1'; allowed are numbers above 0"),
+        (["--style", "wave,strom"], "did you mean 'storm'"),
+        (["--style", "wave", "--tour", "3"], "two styles or more"),
+        (["--style", "wave,storm", "--tour", "-3"], "above 0"),
+        (["--style", "wave:1,storm:2", "--tour", "3"], "leave the weights out"),
+    ],
+)
+def test_a_wrong_mix_is_one_line_and_no_output(
+    extra: list[str], said: str, family: None, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("video", clip, tmp_path / "out.mp4", *extra) == 1
+    assert said in one_line(capsys.readouterr().err)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4"]
 
 
 def test_an_existing_output_is_refused(
@@ -270,6 +317,20 @@ def test_styles_are_listed_name_first(capsys: pytest.CaptureFixture[str]) -> Non
     assert run("styles", "list", "--json") == 0
     names = [card["name"] for card in json.loads(capsys.readouterr().out)["styles"]]
     assert "tiny" in names
+
+
+def test_styles_say_their_family(family: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("styles") == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["wave"] == ["swift", "sea", "Wave"]
+    assert lines["tiny"] == ["swift", "-", "Random", "weights"]
+    assert run("styles", "list", "--json") == 0
+    families = {card["name"]: card["family"] for card in json.loads(capsys.readouterr().out)["styles"]}
+    assert (families["wave"], families["tiny"]) == ("sea", "")
+    assert run("styles", "show", "wave,storm") == 0
+    said = capsys.readouterr().out
+    assert "name: wave:0.5+storm:0.5\n" in said
+    assert "family: sea\n" in said
 
 
 def test_a_card_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rtstyle.engines import ENGINES, load_engine, pick_device
+from rtstyle.engines.eager import Eager
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network, build
@@ -67,6 +68,38 @@ def test_the_network_given_is_left_as_it_is(network: Network) -> None:
     load_engine(network, device="cpu")(picture(16, 16))
     assert network.training
     assert all(weight.requires_grad for weight in network.parameters())
+
+
+@pytest.mark.parametrize("device", devices())
+@pytest.mark.parametrize("name", ENGINES)
+def test_loaded_weights_give_what_a_fresh_engine_gives(network: Network, name: str, device: str) -> None:
+    torch.manual_seed(1)
+    other, image = build("swift", SMALL).eval(), picture(24, 40)
+    engine, fresh = load_engine(network, name, device), load_engine(other, name, device)
+    before = engine(image)
+    engine.load(other.state_dict())
+    assert torch.equal(engine(image), fresh(image))
+    assert not torch.equal(engine(image), before)
+    engine.load({key: value.to(device) for key, value in network.state_dict().items()})
+    assert torch.equal(engine(image), before)
+
+
+@pytest.mark.parametrize("device", devices())
+def test_loading_keeps_every_weight_where_it_lies(network: Network, device: str) -> None:
+    """A captured graph reads the weights at their addresses; the layout is the fast one still."""
+    engine = Eager(network, torch.device(device))
+    before = [(each.data_ptr(), each.dtype, each.stride()) for each in engine.network.parameters()]
+    engine.load(build("swift", SMALL).state_dict())
+    assert [(each.data_ptr(), each.dtype, each.stride()) for each in engine.network.parameters()] == before
+
+
+def test_weights_of_another_network_are_refused_and_change_nothing(network: Network) -> None:
+    engine, image = load_engine(network, device="cpu"), picture(16, 16)
+    before = engine(image)
+    for wrong in (build("swift", {}).state_dict(), build("johnson", {}).state_dict(), {}):
+        with pytest.raises(RtstyleError, match="do not fit network swift"):
+            engine.load(wrong)
+    assert torch.equal(engine(image), before)
 
 
 def test_the_result_is_an_ordinary_tensor(network: Network) -> None:

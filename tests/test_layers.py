@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Left may be imported by right, never the reverse.
 ORDER = [
-    "errors", "frame", "networks", "perception", "styles", "importers", "media", "engines", "stylizers",
-    "pipeline", "api", "studio", "export", "cli", "__main__",
+    "errors", "frame", "networks", "perception", "styles", "mixing", "importers", "media", "engines",
+    "stylizers", "pipeline", "api", "studio", "export", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes
 from rtstyle.importers import import_checkpoint
 from rtstyle.networks import build
-from rtstyle.styles import Style, list_styles, load_style, own_folder, save_style
+from rtstyle.styles import Style, list_styles, load_style, own_folder, save_style, style_name
 
 SMALL = {"half": 2, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
 
@@ -99,6 +99,21 @@ def test_names_are_found_own_styles_first(own: Path, saved: Path) -> None:
     listed = {style.name: style.title for style in list_styles()}
     assert listed["waves"] == "Own"
     assert "broken" not in listed
+
+
+def test_a_family_is_kept_and_old_cards_have_none(tmp_path: Path, saved: Path) -> None:
+    assert load_style(saved)[0].family == ""
+    assert load_style(edited(saved))[0].family == "", "a card written before there were families"
+    assert load_style(edited(saved, {"family": "sea"}))[0].family == "sea"
+    assert "'family' is no str" in refusal(edited(saved, {"family": ["sea"]}))
+    save_style(tmp_path / "b.safetensors", build("swift", SMALL), Style("b", family="sea"))
+    assert load_style(tmp_path / "b.safetensors")[0].family == "sea"
+
+
+def test_what_a_style_is_called() -> None:
+    assert style_name("waves") == "waves"
+    assert style_name("v1.2") == "v1.2"
+    assert style_name("folder/waves.safetensors") == style_name(Path("waves.old")) == "waves"
 
 
 def test_an_unknown_name_lists_the_known_and_the_closest(own: Path) -> None:

@@ -39,9 +39,7 @@ def run(options: argparse.Namespace) -> int:
     failed: list[dict[str, str]] = []
     for source, output in tqdm(jobs, unit="picture", disable=not shows_progress(options), leave=False):
         try:
-            summary = stylize_image(
-                source, output, style=options.style, stylizer=stylizer, overwrite=options.overwrite
-            )
+            summary = stylize_image(source, output, stylizer=stylizer, overwrite=options.overwrite)
         except RtstyleError as error:
             if len(jobs) == 1:
                 raise

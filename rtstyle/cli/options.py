@@ -11,7 +11,11 @@ from typing import Any
 
 def add_style_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("style")
-    group.add_argument("--style", metavar="NAME|FILE", help="a style by name (see 'rtstyle styles') or file")
+    group.add_argument(
+        "--style",
+        metavar="NAME|FILE|MIX",
+        help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b",
+    )
     group.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="how much style (1)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument("--engine", default="auto", help="what runs the network (auto)")

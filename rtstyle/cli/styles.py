@@ -12,10 +12,10 @@ from rtstyle.cli.options import print_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action="list", json=False)
     actions = parser.add_subparsers(dest="action", metavar="list|show|import")
-    listing = actions.add_parser("list", help="one line a style, its name first (the default)")
+    listing = actions.add_parser("list", help="one line a style: name, network, family, title (the default)")
     listing.add_argument("--json", action="store_true", help="all cards as one object")
     show = actions.add_parser("show", help="the card of one style")
-    show.add_argument("style", metavar="NAME|FILE")
+    show.add_argument("style", metavar="NAME|FILE|MIX")
     show.add_argument("--json", action="store_true", help="the card as one object")
     bring = actions.add_parser(
         "import", help="make a style of a checkpoint of the pytorch/examples fast-neural-style family"
@@ -38,16 +38,17 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"styles": [asdict(card) for card in cards]})
         return 0
-    wide = max((len(card.name) for card in cards), default=0)
-    for card in cards:
-        print(f"{card.name:<{wide}}  {card.network:<8}  {card.title}")
+    rows = [(card.name, card.network, card.family or "-", card.title) for card in cards]
+    name, network, family = (max((len(row[i]) for row in rows), default=0) for i in range(3))
+    for row in rows:
+        print(f"{row[0]:<{name}}  {row[1]:<{network}}  {row[2]:<{family}}  {row[3]}")
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    from rtstyle.styles import load_style
+    from rtstyle.mixing import load_mix
 
-    card, _ = load_style(options.style)
+    card, _ = load_mix(options.style)
     if options.json:
         print_json(asdict(card))
         return 0

@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output", type=Path, help="mp4, mkv, mov, m4v, webm or gif by extension; without one, a folder"
     )
     add_style_options(parser)
+    parser.add_argument(
+        "--tour",
+        type=float,
+        metavar="SECONDS",
+        help="go through the styles of --style a,b,c in turn, SECONDS from each to the next, round and round",
+    )
     group = parser.add_argument_group("picture")
     group.add_argument("--size", metavar="WxH|H", help="1280x720, or a height alone (as the input)")
     group.add_argument("--start", metavar="TIME", help="seconds or [H:]MM:SS from the beginning")
@@ -46,11 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from rtstyle.api import load_stylizer
+    from rtstyle.api import load_stylizer, load_tour
 
     if options.input.is_dir():
         jobs = _jobs_of_folder(options.input, options.output)
-        stylizer = load_stylizer(options.style, options.strength, options.device, options.engine)
+        ways = (options.strength, options.device, options.engine)
+        stylizer: Stylizer
+        if options.tour is not None:
+            stylizer = load_tour(options.style, options.tour, *ways)
+        else:
+            stylizer = load_stylizer(options.style, *ways)
         return _run_folder(options, jobs, stylizer)
     summary = _run_one(options, options.input, options.output, None)
     if options.json:
@@ -80,6 +91,7 @@ def _run_one(options: argparse.Namespace, source: Path, output: Path, stylizer: 
                 device=options.device,
                 engine=options.engine,
                 stylizer=stylizer,
+                tour=options.tour,
                 size=options.size,
                 start=options.start,
                 end=options.end,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -20,6 +21,13 @@ class Engine(Protocol):
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Restyle uint8 or uint16 (3, H, W), on any device; the result is like it."""
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take other weights of the same network, copied into those in use: nothing is rebuilt.
+
+        Call it between two frames, from the thread that calls the engine: a frame under way in another
+        thread would see both. Raises RtstyleError, nothing changed, for weights of another network.
+        """
 
 
 ENGINES: dict[str, type[Eager]] = {"eager": Eager}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network
+from rtstyle.styles import check_tensors
 
 
 class Eager:
@@ -45,6 +47,12 @@ class Eager:
             raise RtstyleError(
                 f"{self.device} has too little memory for a picture of {width}x{height}; try a smaller one"
             ) from error
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take other weights of the same network, of any precision, in place; between frames only."""
+        shapes = {key: tuple(value.shape) for key, value in state.items()}
+        check_tensors(self.network, shapes, f"these weights do not fit network {self.network.name}")
+        self.network.load_state_dict(state)  # copies: precision, place and layout stay as they are
 
     def _prepared(self, image: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1] on the device, each side at least the smallest the network takes."""

@@ -1,37 +1,151 @@
-"""Restyling by one pass of a trained network (Johnson, Alahi, Fei-Fei 2016)."""
+"""Restyling by one pass of a trained network (Johnson, Alahi, Fei-Fei 2016), in one style or a mix."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import torch
 
 from rtstyle.engines import Engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, to_bytes, to_float
+from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
+
+
+@dataclass(slots=True)
+class _Travel:
+    """From one mix to another over frame times. One that stays where it is takes no time."""
+
+    start: Mix
+    end: Mix
+    seconds: Fraction = Fraction(0)
+    begin: Fraction | None = None  # time of its first frame
+    now: Mix = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.now = self.start
+
+    def move(self, time: Fraction) -> Mix:
+        self.begin = time if self.begin is None else self.begin
+        part = (time - self.begin) / self.seconds if self.seconds else Fraction(1)
+        self.now = eased(self.start, self.end, part)
+        return self.now
 
 
 class FeedForward:
-    """Restyles each frame on its own: time, size, sample type and device stay.
+    """Restyles each frame by itself: its time, size, sample type and device stay.
 
-    ``strength`` in [0, 1] mixes the restyled picture into the original: 0 gives back the very
-    frame that came, 1 the network's picture alone. Raises RtstyleError outside that range.
+    It is a palette as well: given the weights of several styles of one family, it restyles with any
+    mix of them. What is set, from any thread, holds from the next frame on.
+
+    Args:
+        engine: runs the network; holds the weights of `mix`.
+        strength: see the property.
+        states: the weights of each style, by name; none where the engine's style is never changed.
+        mix: the first mix, style -> weight; the first style alone if None.
+        neutral: weights of the same family that give the photo back.
+
+    Raises RtstyleError for a strength outside 0 to 1, and a mix of styles that are not there.
     """
 
-    def __init__(self, engine: Engine, strength: float = 1.0) -> None:
-        if not 0 <= strength <= 1:
-            raise RtstyleError(f"strength is {strength}; allowed is 0 (the input) to 1 (the style)")
+    def __init__(
+        self,
+        engine: Engine,
+        strength: float = 1.0,
+        states: Mapping[str, State] | None = None,
+        mix: Mapping[str, float] | None = None,
+        neutral: State | None = None,
+    ) -> None:
         self.engine = engine
         self.strength = strength
+        self.neutral = neutral
+        self._states = dict(states or {})
+        first = self._checked(mix) if mix is not None else dict.fromkeys(self.styles[:1], 1.0)
+        self._travel = _Travel(first, first)
+        self._loaded = (first, 1.0)  # the mix and strength of the weights in the engine
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names a mix may use."""
+        return tuple(self._states)
+
+    @property
+    def name(self) -> str:
+        """The present mix as ``a:0.6+b:0.4``; the name alone where it is one style."""
+        return mix_name(self.mix)
+
+    @property
+    def strength(self) -> float:
+        """How much style, 0 to 1: 0 gives back the very frame that came.
+
+        Between, the weights are mixed with those of the neutral style where there is one (free at run
+        time); otherwise the restyled picture is mixed into the original.
+        """
+        return self._strength
+
+    @strength.setter
+    def strength(self, strength: float) -> None:
+        if not 0 <= strength <= 1:
+            raise RtstyleError(f"strength is {strength}; allowed is 0 (the input) to 1 (the style)")
+        self._strength = strength
+
+    @property
+    def mix(self) -> Mix:
+        """The present mix, style -> share, the shares summing to 1. Setting it ends a travel.
+
+        Weights are set in any unit, from 0 up. Raises RtstyleError for others and for unknown styles.
+        """
+        return dict(self._travel.now)
+
+    @mix.setter
+    def mix(self, mix: Mapping[str, float]) -> None:
+        there = self._checked(mix)
+        self._travel = _Travel(there, there)
+
+    def travel(self, to: Mapping[str, float], seconds: float | Fraction) -> None:
+        """Ease (smoothstep) from the present mix to another, in `seconds` of frame time.
+
+        It begins with the next frame and follows the frames' own times: the same frames give the same
+        pictures, however fast they are made. `reset` ends a travel under way, at its destination.
+        """
+        if not 0 <= seconds < math.inf:
+            raise RtstyleError(f"a travel of {seconds} seconds; allowed are numbers from 0 up")
+        exact = Fraction(seconds).limit_denominator(10**9)
+        self._travel = _Travel(self.mix, self._checked(to), exact)
 
     def __call__(self, frame: Frame) -> Frame:
-        if self.strength == 0:
+        mix, strength = self._travel.move(frame.time), self.strength
+        if strength == 0:
             return frame
+        self._load(mix, 1.0 if self.neutral is None else strength)
         styled = self.engine(frame.image)
-        if self.strength < 1:
-            mixed = torch.lerp(to_float(frame.image), to_float(styled), self.strength)
-            styled = to_bytes(mixed, frame.image.dtype)
+        if self.neutral is None and strength < 1:
+            blend = torch.lerp(to_float(frame.image), to_float(styled), strength)
+            styled = to_bytes(blend, frame.image.dtype)
         return replace(frame, image=styled)
 
     def reset(self) -> None:
-        """Nothing to forget: no frame depends on another."""
+        """End a travel under way; no frame depends on another."""
+        travel = self._travel
+        if travel.begin is not None:
+            self._travel = _Travel(travel.end, travel.end)
+
+    def _load(self, mix: Mix, strength: float) -> None:
+        """Have the engine hold these weights."""
+        if (mix, strength) == self._loaded:
+            return
+        states = [self._states[name] for name in mix]
+        weights = [share * strength for share in mix.values()]
+        if self.neutral is not None:
+            states, weights = [*states, self.neutral], [*weights, 1 - strength]
+        self.engine.load(interpolate(states, weights))
+        self._loaded = (mix, strength)
+
+    def _checked(self, mix: Mapping[str, float]) -> Mix:
+        if unknown := [name for name in mix if name not in self._states]:
+            there = ", ".join(self._states) or "none but its own"
+            raise RtstyleError(f"no style '{unknown[0]}' in this palette; it has: {there}")
+        return normalised(mix)
