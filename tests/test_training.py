@@ -1,6 +1,7 @@
 """Training on drawn pictures and a tiny random loss network: learns, resumes exactly, survives bad input."""
 
-import json
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from safetensors.torch import save_file
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
-from rtstyle.styles import load_style
-from rtstyle.training.__main__ import main
 from rtstyle.training.data import Photos, read_picture
-from rtstyle.training.objective import Objective
+from rtstyle.training.distributed import Processes, joined
+from rtstyle.training.health import FIRST_STEPS, FLAT_STEPS, LOST_STEPS, Health
+from rtstyle.training.loader import Batch, batches
+from rtstyle.training.objective import Objective, load_backbones
 from rtstyle.training.recipe import Recipe
-from rtstyle.training.train import LOST_STEPS, Step, train
+from rtstyle.training.train import RETURNS, Step, train
 
 RECIPE = Recipe(
     config={"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1},
@@ -116,23 +118,52 @@ def test_the_painting_itself_has_no_style_error_and_a_photo_no_content_error(pai
     assert all(value < 1e-9 for value in terms.values())
 
 
-def test_a_resumed_run_ends_with_the_same_weights(run: Run, tmp_path: Path) -> None:
-    class Stopped(Exception):
-        pass
-
-    def stop_at_four(step: Step) -> None:
-        if step.number == 4:
-            raise Stopped
-
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+def test_a_resumed_run_has_the_losses_and_weights_of_one_never_stopped(
+    way: str, run: Run, tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "run.checkpoint"
-    with pytest.raises(Stopped):
-        run(checkpoint=checkpoint, save_every=2, listener=stop_at_four)
     heard: list[Step] = []
+
+    def killed_at_five(step: Step) -> None:
+        if step.number == 5 and way == "killed":
+            raise InterruptedError
+        heard.append(step)
+
+    with pytest.raises((InterruptedError, KeyboardInterrupt)):
+        run(
+            checkpoint=checkpoint,
+            save_every=2 if way == "killed" else 100,
+            listener=killed_at_five,
+            stop=lambda: way == "stopped" and len(heard) == 3,
+        )
+    assert [step.number for step in heard] == [1, 2, 3, 4]
     resumed = run(checkpoint=checkpoint, save_every=2, listener=heard.append)
-    assert [step.number for step in heard] == [3, 4, 5, 6]
-    whole = run()
+    assert [step.number for step in heard] == [1, 2, 3, 4, 5, 6]
+    steps: list[Step] = []
+    whole = run(listener=steps.append)
+    assert [step.terms for step in heard] == [step.terms for step in steps]
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_the_best_state_is_the_lowest_smoothed_objective(run: Run, tmp_path: Path) -> None:
+    heard: list[Step] = []
+    best: list[tuple[int, float]] = []
+    run(
+        replace(RECIPE, steps=12, learning_rate=1e-2),
+        save_every=3,
+        listener=heard.append,
+        on_best=lambda network, step, objective: best.append((step, objective)),
+    )
+    smoothed, kept = None, []
+    for step in heard:
+        total = sum(step.terms.values())
+        smoothed = total if smoothed is None else 0.98 * smoothed + 0.02 * total
+        if step.number % 3 == 0 and (not kept or smoothed < kept[-1][1]):
+            kept.append((step.number, smoothed))
+    assert [step for step, _ in best] == [step for step, _ in kept]
+    assert [objective for _, objective in best] == pytest.approx([objective for _, objective in kept])
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(run: Run, tmp_path: Path) -> None:
@@ -140,6 +171,17 @@ def test_a_checkpoint_of_another_recipe_is_refused(run: Run, tmp_path: Path) -> 
     run(checkpoint=checkpoint)
     with pytest.raises(RtstyleError, match=r"another run \(style_weight was 3.0, is 5.0\)"):
         run(replace(RECIPE, style_weight=5.0), checkpoint=checkpoint)
+    with pytest.raises(RtstyleError, match=r"another run \(its start was another\)"):
+        run(checkpoint=checkpoint, start=build("swift", RECIPE.config))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(RtstyleError, match="damaged"):
+        run(checkpoint=checkpoint)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_and_the_run_goes_on(run: Run, tmp_path: Path) -> None:
+    heard: list[Step] = []
+    run(checkpoint=tmp_path / "gone" / "run.checkpoint", save_every=4, listener=heard.append)
+    assert [step.number for step in heard if "cannot be written" in step.note] == [4, 6]
 
 
 def test_training_goes_on_from_a_network(run: Run) -> None:
@@ -149,23 +191,89 @@ def test_training_goes_on_from_a_network(run: Run) -> None:
         torch.testing.assert_close(still.state_dict()[name], weight, atol=1e-6, rtol=0)
 
 
-def test_steps_that_are_not_finite_teach_nothing_and_then_end_the_run(
-    run: Run, painting: torch.Tensor
-) -> None:
+def test_an_objective_that_stays_not_finite_goes_back_and_then_ends_the_run(run: Run) -> None:
     heard: list[Step] = []
-    with pytest.raises(RtstyleError, match=rf"not finite for {LOST_STEPS} steps up to step {LOST_STEPS};"):
+    with pytest.raises(RtstyleError, match=rf"not finite for {LOST_STEPS} steps .* back {RETURNS} times"):
         run(replace(RECIPE, steps=50, style_weight=float("inf")), listener=heard.append)
-    assert len(heard) == LOST_STEPS - 1 and all(step.skipped for step in heard)
+    assert all(step.skipped for step in heard)
+    notes = [step.note for step in heard if step.note]
+    assert len(notes) == RETURNS and all("back to step 0, with half the learning rate" in n for n in notes)
+    first = [step.learning_rate for step in heard if step.number == 1]
+    assert first == pytest.approx([first[0] / 2**turn for turn in range(RETURNS + 1)])
 
 
-def test_a_corrupt_photo_is_skipped_and_reported_once(folder: Path) -> None:
-    bad = folder / "2.png"
-    bad.write_bytes(bad.read_bytes()[:20])
-    skipped: list[Path] = []
-    photos = Photos(folder, crop=32, batch=4, seed=0, on_skip=skipped.append)
+def test_a_network_gone_gray_goes_back_to_the_last_good_state_and_ends_well(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.training.health.FIRST_STEPS", 4)
+    monkeypatch.setattr("rtstyle.training.health.FLAT_STEPS", 3)
+    heard: list[Step] = []
+
+    def paint_gray_once(step: Step) -> None:
+        heard.append(step)
+        if step.number == 10 and not any(step.note for step in heard):
+            with torch.no_grad():
+                for weight in step.network.parameters():
+                    weight.zero_()
+
+    recipe = replace(RECIPE, steps=16, learning_rate=1e-5)
+    run(recipe, save_every=4, listener=paint_gray_once)
+    assert [step.number for step in heard] == [*range(1, 14), *range(9, 17)]
+    (told,) = [step for step in heard if step.note]
+    assert told.number == 13
+    assert (
+        told.note
+        == "the output was gray, black or white for 3 steps; back to step 8, with half the learning rate"
+    )
+    assert heard[13].learning_rate == pytest.approx(heard[8].learning_rate / 2)
+
+
+def test_only_output_that_stays_flat_is_a_fault() -> None:
+    health = Health()
+    late = FIRST_STEPS + 1
+    assert all(not health.judge(1, True, 0.0, 0.2) for _ in range(100)), "fresh weights paint gray"
+    for _ in range(3):
+        assert all(not health.judge(late, True, 0.01, 0.2) for _ in range(FLAT_STEPS - 1))
+        assert not health.good
+        assert not health.judge(late, True, 0.1, 0.2)
+        assert health.good
+    assert all(not health.judge(late, True, 0.004, 0.02) for _ in range(100)), "a pale painting is no fault"
+    found = [health.judge(late, True, 0.001, 0.2) for _ in range(FLAT_STEPS)]
+    assert [bool(each) for each in found] == [False] * (FLAT_STEPS - 1) + [True]
+
+
+def test_photos_that_cannot_be_used_are_skipped_and_named(folder: Path) -> None:
+    truncated, tiny = folder / "2.png", folder / "3.png"
+    truncated.write_bytes(truncated.read_bytes()[:200])
+    photos = Photos(folder, crop=32, batch=4, seed=0)
     for step in range(6):
         assert photos[step].shape == (4, 3, 32, 32)
-    assert skipped == [bad]
+    assert set(photos.skipped) == {truncated, tiny}
+    assert "truncated" in photos.skipped[truncated] and "24x20 pixels" in photos.skipped[tiny]
+
+
+def test_a_batch_is_the_same_from_any_threads_and_in_any_split(folder: Path) -> None:
+    def prepared(share: range, threads: int) -> list[Batch]:
+        photos = Photos(folder, crop=32, batch=4, seed=0)
+        return list(batches(photos, 0.02, share, range(2, 6), threads=threads, pin=False))
+
+    whole = prepared(range(4), 1)
+    assert len(whole) == 4
+    for threads in (1, 3):
+        for batch, low, high in zip(
+            whole, prepared(range(2), threads), prepared(range(2, 4), threads), strict=True
+        ):
+            assert torch.equal(batch.photo, torch.cat([low.photo, high.photo]))
+            for part in ("first", "second", "flow", "visible"):
+                halves = [getattr(half.views, part) for half in (low, high)]
+                assert torch.equal(getattr(batch.views, part), torch.cat(halves)), part
+
+
+def test_an_error_in_a_loading_thread_reaches_the_caller(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"nothing")
+    photos = Photos(tmp_path, crop=32, batch=1, seed=0)
+    with pytest.raises(RtstyleError, match=r"none of the 1 photos can be used; the first: .*a\.jpg"):
+        next(batches(photos, 0.0, range(1), range(3), threads=2, pin=False))
 
 
 def test_photos_are_the_same_again_and_all_are_seen(folder: Path) -> None:
@@ -180,9 +288,13 @@ def test_photos_are_the_same_again_and_all_are_seen(folder: Path) -> None:
 def test_a_folder_without_readable_photos_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(RtstyleError, match="no pictures there"):
         Photos(tmp_path, crop=32, batch=1, seed=0)
+    with pytest.raises(RtstyleError, match="no such folder"):
+        Photos(tmp_path / "absent", crop=32, batch=1, seed=0)
     (tmp_path / "a.jpg").write_bytes(b"nothing")
-    with pytest.raises(RtstyleError, match="none of the 1 photos is readable"):
-        Photos(tmp_path, crop=32, batch=1, seed=0)[0]
+    with pytest.raises(RtstyleError, match="is a file, not a folder"):
+        Photos(tmp_path / "a.jpg", crop=32, batch=1, seed=0)
+    with pytest.raises(RtstyleError, match="holds 1 pictures, fewer than the 2 of a batch"):
+        Photos(tmp_path, crop=32, batch=2, seed=0)
 
 
 def test_the_painting_is_read_in_rgb_at_its_size(tmp_path: Path) -> None:
@@ -202,11 +314,25 @@ def test_a_number_that_cannot_work_is_named(number: dict[str, float]) -> None:
         replace(RECIPE, **number)  # type: ignore[arg-type]
 
 
-def test_the_exact_recipe_asks_for_one_network_only() -> None:
-    recipe = Recipe().exact()
+def test_one_loss_network_may_do_the_part_of_others() -> None:
+    recipe = Recipe().measured_by({"small_vgg19": "vgg19"})
     layers = [*recipe.style_layers, *recipe.content_layers]
     assert len(layers) == len(Recipe().style_layers) + len(Recipe().content_layers)
     assert all(layer.startswith("vgg19.") for layer in layers)
+    deep = replace(Recipe(), style_layers={"vgg19.relu3_3": 1.0, "vgg19.relu3_4": 2.0})
+    assert deep.measured_by({"vgg19": "vgg16"}).style_layers == {"vgg16.relu3_3": 3.0}
+
+
+def test_a_weights_file_too_short_or_missing_is_named_before_any_work(tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow.safetensors"
+    weights = {"features.0.weight": torch.rand(4, 3, 3, 3), "features.0.bias": torch.zeros(4)}
+    save_file(weights, shallow)
+    with pytest.raises(RtstyleError, match=r"relu2_1 was asked for, .* relu1_1 .*shallow\.safetensors"):
+        load_backbones(["vgg19.relu1_1", "vgg19.relu2_1"], {"vgg19": str(shallow)})
+    with pytest.raises(RtstyleError, match=r"vgg19: no weights file at '.*gone'"):
+        load_backbones(["vgg19.relu1_1"], {"vgg19": str(tmp_path / "gone")})
+    with pytest.raises(RtstyleError, match=r"named backbone.layer, such as vgg19.relu1_1"):
+        load_backbones(["relu1_1"], {})
 
 
 def test_a_start_of_another_shape_is_one_clear_line(run: Run) -> None:
@@ -215,30 +341,44 @@ def test_a_start_of_another_shape_is_one_clear_line(run: Run) -> None:
         run(start=other)
 
 
-def test_the_command_writes_a_style_that_loads(
-    folder: Path, painting: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _train_in_one_of_two(rank: int, folder: Path, painting: torch.Tensor, port: int, out: Path) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    heard: list[Step] = []
+    with joined(torch.device("cpu")) as processes:
+        photos = Photos(folder, crop=SPLIT.crop, batch=SPLIT.batch, seed=SPLIT.seed)
+        backbones = tiny_backbone(), tiny_backbone(("relu2_1",))
+        network = train(
+            SPLIT, photos, painting, *backbones, processes=processes, listener=heard.append,
+            checkpoint=out.with_name(f"{rank}.checkpoint"),
+        )  # fmt: skip
+    torch.save({"weights": network.state_dict(), "terms": [step.terms for step in heard]}, out / f"{rank}")
+
+
+SPLIT = replace(RECIPE, batch=4, steps=4)
+
+
+def test_two_processes_learn_what_one_learns_from_the_whole_batch(
+    run: Run, folder: Path, painting: torch.Tensor, tmp_path: Path
 ) -> None:
-    random = torch.Generator().manual_seed(5)
-    weights, channels = {}, 3
-    for index in (0, 2, 5, 7, 10, 12, 14, 16):  # to relu3_4
-        weights[f"features.{index}.weight"] = torch.randn(4, channels, 3, 3, generator=random)
-        weights[f"features.{index}.bias"] = torch.zeros(4)
-        channels = 4
-    save_file(weights, tmp_path / "vgg.safetensors")
-    picture, out = tmp_path / "stripes.png", tmp_path / "stripes.safetensors"
-    cv2.imwrite(str(picture), (painting.permute(1, 2, 0).numpy() * 255).astype(np.uint8))
-    arguments = [
-        *("training", str(picture), "--content", str(folder), "--out", str(out), "--title", "Stripes"),
-        *("--half", "--steps", "2", "--batch", "1", "--crop", "32"),
-        *("--style-size", "40", "--config", json.dumps(RECIPE.config)),
-        *("--style-layers", '{"vgg19.relu1_1": 1}', "--content-layers", '{"small_vgg19.relu2_1": 1}'),
-        *("--backbone-weights", f"vgg19={tmp_path / 'vgg.safetensors'}"),
-    ]
-    monkeypatch.setattr("sys.argv", arguments)
-    main()
-    style, network = load_style(out)
-    assert (style.name, style.title, style.network) == ("stripes", "Stripes", "swift")
-    assert style.recipe["steps"] == 2
-    # Without a file of the small network, VGG19 itself measured its layers.
-    assert style.recipe["content_layers"] == {"vgg19.relu2_1": 1}
-    assert network(torch.rand(1, 3, 20, 20)).shape == (1, 3, 20, 20)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    out = tmp_path / "out"
+    out.mkdir()
+    torch.multiprocessing.spawn(_train_in_one_of_two, (folder, painting, port, out), nprocs=2)
+    low, high = (torch.load(out / f"{rank}") for rank in range(2))
+    heard: list[Step] = []
+    alone = run(SPLIT, listener=heard.append)
+    assert high["terms"] == [], "only the first process speaks"
+    assert [path.name for path in tmp_path.glob("*.checkpoint")] == ["0.checkpoint"]
+    for step, terms in zip(heard, low["terms"], strict=True):
+        assert terms == pytest.approx(step.terms, rel=1e-4)
+    for name, weight in alone.state_dict().items():
+        assert torch.equal(low["weights"][name], high["weights"][name]), name
+        torch.testing.assert_close(low["weights"][name], weight, atol=2e-4, rtol=1e-3)
+
+
+def test_a_batch_that_cannot_be_split_evenly_is_one_clear_line(run: Run) -> None:
+    with pytest.raises(RtstyleError, match="a batch of 2 cannot be split among 3 processes"):
+        run(processes=Processes(0, 3))

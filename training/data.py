@@ -1,6 +1,5 @@
 """Training photos: random crops of the pictures in a folder, and the painting."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -9,16 +8,20 @@ import torch
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.media.image_file import WRITABLE, find_images, read_image
 
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 CLOSEST = 0.6  # smallest source square, in crops: enlarged photos stand for the smooth areas of video
+SMALLEST = 32  # pixels; a photo with a shorter side is an icon, not a scene
 
 
 def list_pictures(folder: Path) -> list[Path]:
     """The picture files in a folder and below, sorted. Raises RtstyleError when there is none."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    if not folder.is_dir():
+        raise RtstyleError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
+    found = find_images(folder)
     if not found:
-        raise RtstyleError(f"{folder}: no pictures there ({', '.join(sorted(EXTENSIONS))})")
+        raise RtstyleError(f"{folder}: no pictures there ({', '.join(sorted(WRITABLE))})")
     return found
 
 
@@ -27,51 +30,47 @@ def read_picture(path: Path, shorter_side: int | None = None) -> Tensor:
 
     Raises RtstyleError when the file does not decode.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise RtstyleError(f"{path}: not a readable picture")
-    if shorter_side is not None:
-        scale = shorter_side / min(picture.shape[:2])
-        size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return torch.from_numpy(picture).permute(2, 0, 1).float().div_(255)
+    picture = to_float(read_image(path).image)
+    if shorter_side is None:
+        return picture
+    scale = shorter_side / min(picture.shape[1:])
+    size = (round(picture.shape[2] * scale), round(picture.shape[1] * scale))
+    rows = picture.permute(1, 2, 0).numpy()
+    rows = cv2.resize(rows, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return torch.from_numpy(rows).permute(2, 0, 1).contiguous().clamp_(0, 1)
 
 
 class Photos:
-    """Batches of random square crops; ``photos[step]`` is the same in every run of one seed."""
+    """An endless shuffled row of random square crops.
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        crop: int,
-        batch: int,
-        seed: int,
-        on_skip: Callable[[Path], None] = lambda path: None,
-    ) -> None:
-        """``crop``: pixels; ``on_skip`` hears of each file that does not decode, once."""
+    ``photos.crop_at(place)`` depends on the seed and the place alone, so threads and processes may take
+    places in any order. ``photos[step]`` is a whole batch.
+    """
+
+    def __init__(self, folder: Path, *, crop: int, batch: int, seed: int) -> None:
+        """``crop``: pixels. Raises RtstyleError for a folder with fewer pictures than a batch."""
         self.paths = list_pictures(folder)
-        self.crop, self.batch, self.seed, self.on_skip = crop, batch, seed, on_skip
-        self._broken: set[Path] = set()
-        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+        if len(self.paths) < batch:
+            raise RtstyleError(
+                f"{folder}: holds {len(self.paths)} pictures, fewer than the {batch} of a batch; "
+                "some hundreds are needed for a good style"
+            )
+        self.crop, self.batch, self.seed = crop, batch, seed
+        self.skipped: dict[Path, str] = {}  # photos met so far that cannot be used, and why
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))  # epoch, its shuffling
 
     def __getitem__(self, step: int) -> Tensor:
         """The batch of that step, float32 (batch, 3, crop, crop) in [0, 1]."""
-        random = np.random.default_rng([self.seed, step])
-        return torch.stack([self._crop(step * self.batch + place, random) for place in range(self.batch)])
+        places = range(step * self.batch, (step + 1) * self.batch)
+        return torch.stack([self.crop_at(place) for place in places])
 
-    def _crop(self, place: int, random: np.random.Generator) -> Tensor:
-        """A crop of the ``place``-th photo of the endless shuffled row, or of the next that decodes."""
-        for offset in range(len(self.paths)):
-            path = self._path(place + offset)
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-            if picture is not None:
-                break
-            if path not in self._broken:
-                self._broken.add(path)
-                self.on_skip(path)
-        else:
-            raise RtstyleError(f"none of the {len(self.paths)} photos is readable")
+    def crop_at(self, place: int) -> Tensor:
+        """A crop (3, crop, crop) of the ``place``-th photo of the row, or of the next that can be used.
+
+        Raises RtstyleError when none can.
+        """
+        picture = self._photo_from(place)
+        random = np.random.default_rng([self.seed, place, 0])
         height, width = picture.shape[:2]
         longest = min(height, width)
         side = int(random.integers(min(round(CLOSEST * self.crop), longest), longest + 1))
@@ -85,9 +84,29 @@ class Photos:
         )
         return torch.from_numpy(square.copy()).permute(2, 0, 1).float().div_(255)
 
+    def _photo_from(self, place: int) -> np.ndarray:
+        """The first usable photo from a place of the row on, uint8 (H, W, 3)."""
+        for offset in range(len(self.paths)):
+            path = self._path(place + offset)
+            if path in self.skipped:
+                continue
+            try:
+                image = read_image(path).image
+            except RtstyleError as error:
+                self.skipped[path] = str(error)
+                continue
+            if min(image.shape[1:]) < SMALLEST:
+                self.skipped[path] = f"{path}: only {image.shape[2]}x{image.shape[1]} pixels"
+                continue
+            small = image if image.dtype == torch.uint8 else to_bytes(to_float(image))
+            return np.ascontiguousarray(small.permute(1, 2, 0).numpy())
+        reason = next(iter(self.skipped.values()))
+        raise RtstyleError(f"none of the {len(self.paths)} photos can be used; the first: {reason}")
+
     def _path(self, place: int) -> Path:
         epoch, index = divmod(place, len(self.paths))
-        if self._epoch != epoch:
+        known, order = self._order
+        if known != epoch:
             order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self.paths))
-            self._epoch, self._order = epoch, order
-        return self.paths[self._order[index]]
+            self._order = epoch, order  # one assignment: threads may be at work on two epochs
+        return self.paths[order[index]]

@@ -1,10 +1,12 @@
 """What a style network is trained for: the photo's content, the painting's statistics."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone, Joined, load_backbone
 from rtstyle.perception.losses import content_error, gram, style_error, total_variation
 
@@ -46,9 +48,24 @@ class Objective:
 
 
 def load_backbones(layers: list[str], files: Mapping[str, str]) -> Joined:
-    """The backbones that ``backbone.layer`` names speak of; ``files``: {backbone: its weights file}."""
+    """The backbones that ``backbone.layer`` names speak of; ``files``: {backbone: its weights file}.
+
+    Raises RtstyleError for a name of another form, a file that is missing or ends before a layer.
+    """
     wanted: dict[str, list[str]] = {}
     for name in layers:
-        backbone, _, layer = name.partition(".")
+        backbone, dot, layer = name.partition(".")
+        if not dot:
+            raise RtstyleError(f"recipe: a layer is named backbone.layer, such as vgg19.{name}; got {name!r}")
         wanted.setdefault(backbone, []).append(layer)
-    return Joined(**{name: load_backbone(name, own, files.get(name)) for name, own in wanted.items()})
+    loaded = {}
+    for backbone, own in wanted.items():
+        file = files.get(backbone)
+        if file is not None and not Path(file).is_file():
+            raise RtstyleError(f"{backbone}: no weights file at '{file}'")
+        try:
+            loaded[backbone] = load_backbone(backbone, own, file)
+        except RtstyleError as error:
+            where = "" if file is None or str(file) in str(error) else f" ('{file}')"
+            raise RtstyleError(f"{error}{where}") from error
+    return Joined(**loaded)

@@ -1,5 +1,6 @@
 """What a training run is made of, beside its pictures: every number that shapes the result."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from rtstyle.errors import RtstyleError
@@ -59,10 +60,26 @@ class Recipe:
             if item.name.endswith(("weight", "noise")) and not value >= 0:
                 raise RtstyleError(f"recipe: {item.name} is {value}; it cannot be below 0")
 
-    def exact(self) -> "Recipe":
-        """The same with every layer measured by VGG19 itself: more work, one weights file less."""
-        layers = {
-            name: {layer.replace("small_vgg19.", "vgg19."): weight for layer, weight in own.items()}
-            for name, own in (("style_layers", self.style_layers), ("content_layers", self.content_layers))
-        }
-        return replace(self, **layers)  # type: ignore[arg-type]
+    def measured_by(self, others: Mapping[str, str]) -> "Recipe":
+        """The same with other loss networks, ``{"vgg19": "vgg16"}``: each layer at the other's own depth.
+
+        A block's last layers coincide where the other has fewer (relu3_4 and relu3_3 of VGG16); their
+        weights add up.
+        """
+        return replace(
+            self,
+            style_layers=_renamed(self.style_layers, others),
+            content_layers=_renamed(self.content_layers, others),
+        )
+
+
+def _renamed(layers: Mapping[str, float], others: Mapping[str, str]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for name, weight in layers.items():
+        backbone, _, layer = name.partition(".")
+        backbone = others.get(backbone, backbone)
+        if backbone == "vgg16" and layer.endswith("_4"):  # it has three layers a block where VGG19 has four
+            layer = layer.removesuffix("4") + "3"
+        key = f"{backbone}.{layer}"
+        result[key] = result.get(key, 0.0) + weight
+    return result

@@ -1,26 +1,31 @@
-"""Train one network on one painting: build, loop, save."""
+"""Train one network on one painting: a loop that goes on where it stopped and goes back when it breaks."""
 
+import hashlib
 import math
+import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.perception.backbones import Backbone
+from rtstyle.training.checkpoint import Progress, State, read_state, write_state
 from rtstyle.training.data import Photos
-from rtstyle.training.motion import temporal_error, two_views
-from rtstyle.training.objective import Objective
+from rtstyle.training.distributed import ALONE, Processes
+from rtstyle.training.health import Health, spread
+from rtstyle.training.learner import Learner
+from rtstyle.training.loader import Batch, batches
 from rtstyle.training.recipe import Recipe
 
 RISE = 50  # steps from a learning rate of 0 to its peak
-LOST_STEPS = 10  # steps in a row without a finite objective before the run is given up
+RETURNS = 3  # times a run goes back before it is given up
+MEMORY = 0.98  # of the moving mean of the objective: about 50 steps
+LOADERS = 8  # most threads that prepare photos for one GPU
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,18 @@ class Step:
     terms: dict[str, float]  # named, weighted; their sum is the objective
     learning_rate: float
     seconds: float  # this step took
+    waited: float  # of them, seconds without a photo to learn from
     skipped: bool  # nothing finite came out, and nothing was learned
+    note: str  # what had to be done about the run, in a line; mostly ""
+    network: Network = field(repr=False, compare=False)  # as it is now, for a preview
+
+    def groups(self) -> dict[str, float]:
+        """The terms summed by kind: content, style, variation, temporal."""
+        sums: dict[str, float] = {}
+        for name, value in self.terms.items():
+            kind = name.split()[0]
+            sums[kind] = sums.get(kind, 0.0) + value
+        return sums
 
 
 def train(
@@ -46,16 +62,92 @@ def train(
     checkpoint: Path | None = None,
     save_every: int = 200,
     device: str = "cpu",
+    processes: Processes = ALONE,
     listener: Callable[[Step], None] = lambda step: None,
+    on_best: Callable[[Network, int, float], None] = lambda network, step, objective: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Network:
     """The network a recipe leads to, on ``device``, in evaluation mode.
 
     ``painting``: (3, H, W) in [0, 1]; the backbones are those ``Objective`` speaks of; ``start``: a
-    network to go on from, in place of random weights. With ``checkpoint`` the whole state is written
-    there every ``save_every`` steps, and a run that finds one ends with the weights of a run never stopped.
-    Raises RtstyleError when the checkpoint is of another recipe, ``start`` of another network, or the
-    objective stays not finite.
+    network to go on from, in place of random weights; ``processes``: of which each learns from its share
+    of every batch, with the result of one process that has it whole. The listeners are called in the
+    first process alone.
+
+    Every ``save_every`` steps the whole state is kept, in ``checkpoint`` too if that is given: a run that
+    finds one ends with the weights of a run never stopped. ``on_best`` hears of a kept state whose smoothed
+    objective is the lowest so far: network, step, objective. When the objective stays not finite or the
+    output goes flat the run goes back to the last state kept and on with half the learning rate, up to
+    ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so the state is kept and
+    KeyboardInterrupt raised.
+
+    Raises RtstyleError when the checkpoint is of another run, ``start`` of another network, or going back
+    did not help.
     """
+    place = torch.device(device)
+    share = processes.share(recipe.batch)
+    first = processes.rank == 0
+    network = _begin(recipe, start)
+    origin = {
+        "picture": _digest({"picture": painting}),
+        "start": _digest(start.state_dict() if start else {}),
+    }
+    learner = Learner(network, recipe, painting, backbone, content_backbone, place, processes)
+    optimizer = learner.optimizer
+    progress = Progress()
+    found = read_state(checkpoint, recipe, origin) if checkpoint and first else None
+    if (found := processes.from_first(found)) is not None:
+        progress = found.restore(network, optimizer)
+    good = State.of(network, optimizer, progress)
+    health, painted = Health(), float(spread(painting[None]))
+    threads = 1 if place.type == "cpu" else min(LOADERS, max(1, (os.cpu_count() or 1) // processes.count))
+
+    def ahead() -> Generator[Batch]:
+        steps = range(progress.done, recipe.steps)
+        return batches(photos, recipe.input_noise, share, steps, threads=threads, pin=place.type == "cuda")
+
+    source = ahead()
+    while progress.done < recipe.steps:
+        began = time.perf_counter()
+        batch = next(source)
+        waited = time.perf_counter() - began
+        rate = _rate(recipe, progress)
+        lesson = learner.learn(batch, rate, stop())
+        progress.done += 1
+        number, note = progress.done, ""
+        if lesson.finite:
+            _smooth(progress, sum(lesson.terms.values()))
+        wanted = min(lesson.photo_spread, painted)
+        if fault := health.judge(number, lesson.finite, lesson.output_spread, wanted):
+            if progress.returns == RETURNS:
+                raise RtstyleError(_gave_up(fault, progress))
+            returns = progress.returns + 1
+            progress = good.restore(network, optimizer)
+            progress.returns = returns
+            health.recover()
+            source.close()
+            source = ahead()
+            note = f"{fault}; back to step {progress.done}, with half the learning rate"
+        elif health.good and (number % save_every == 0 or number == recipe.steps or lesson.stopping):
+            lowest = _note_best(progress)
+            good = State.of(network, optimizer, progress)
+            if lowest and first:
+                on_best(network, number, progress.best or 0.0)
+            note = write_state(checkpoint, good, recipe, origin) if checkpoint and first else ""
+        elif lesson.stopping and checkpoint and first:  # in trouble: only the last good state is worth having
+            note = write_state(checkpoint, good, recipe, origin)
+        if first:
+            seconds = time.perf_counter() - began
+            skipped = not lesson.finite
+            listener(Step(number, recipe.steps, lesson.terms, rate, seconds, waited, skipped, note, network))
+        if lesson.stopping and progress.done < recipe.steps:
+            source.close()
+            raise KeyboardInterrupt
+    return network.eval()
+
+
+def _begin(recipe: Recipe, start: Network | None) -> Network:
+    """The network with fresh weights, or with those of ``start``, which must be of the same build."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.network, recipe.config)
     if start is not None:
@@ -63,83 +155,39 @@ def train(
         if other != own:
             raise RtstyleError(f"cannot go on from a {other[0]} of {other[1]} with a {own[0]} of {own[1]}")
         network.load_state_dict(start.state_dict())
-    network.train().to(device).to(memory_format=torch.channels_last)
-    for part in (backbone, content_backbone):
-        part.to(device).to(memory_format=torch.channels_last)
-    objective = Objective(
-        backbone,
-        content_backbone,
-        painting.to(device),
-        style={layer: recipe.style_weight * weight for layer, weight in recipe.style_layers.items()},
-        content={layer: recipe.content_weight * weight for layer, weight in recipe.content_layers.items()},
-        variation=recipe.variation_weight,
+    return network
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Tells one set of tensors from another."""
+    digest = hashlib.sha256()
+    for tensor in tensors.values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _rate(recipe: Recipe, progress: Progress) -> float:
+    """A short linear rise, then half a cosine to 0; half of it for each time the run went back."""
+    rise = min(1.0, (progress.done + 1) / RISE)
+    fall = 0.5 * (1 + math.cos(math.pi * progress.done / recipe.steps))
+    return recipe.learning_rate * rise * fall * 0.5**progress.returns
+
+
+def _smooth(progress: Progress, objective: float) -> None:
+    before = objective if progress.smoothed is None else progress.smoothed
+    progress.smoothed = MEMORY * before + (1 - MEMORY) * objective
+
+
+def _note_best(progress: Progress) -> bool:
+    """Whether the smoothed objective is the lowest of all states kept so far."""
+    if progress.smoothed is None or (progress.best is not None and progress.smoothed >= progress.best):
+        return False
+    progress.best, progress.best_step = progress.smoothed, progress.done
+    return True
+
+
+def _gave_up(fault: str, progress: Progress) -> str:
+    return (
+        f"training: {fault} up to step {progress.done}, and going back {progress.returns} times did not "
+        "help; try a lower learning_rate or style_weight, or another picture"
     )
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    done = _resume(checkpoint, recipe, network, optimizer) if checkpoint else 0
-    lost = 0
-
-    for index in range(done, recipe.steps):
-        began = time.perf_counter()
-        rate = _rate(recipe, index)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        photo = photos[index].to(device, memory_format=torch.channels_last)
-        views = two_views(photo, recipe.input_noise, _random(recipe, index))
-        output, later = network(torch.cat([views.first, views.second])).chunk(2)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bfloat16):
-            terms = objective(output, photo)
-        terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, views)
-        optimizer.zero_grad()
-        torch.stack([term.float() for term in terms.values()]).sum().backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-        finite = bool(norm.isfinite())
-        if finite:
-            optimizer.step()
-        lost = 0 if finite else lost + 1
-        if lost == LOST_STEPS:
-            raise RtstyleError(
-                f"training: the objective was not finite for {lost} steps up to step {index + 1}; "
-                "a lower learning rate or style weight may help"
-            )
-        values = {name: term.item() for name, term in terms.items()}
-        listener(Step(index + 1, recipe.steps, values, rate, time.perf_counter() - began, not finite))
-        if checkpoint and ((index + 1) % save_every == 0 or index + 1 == recipe.steps):
-            _save(checkpoint, recipe, network, optimizer, index + 1)
-    return network.eval()
-
-
-def _rate(recipe: Recipe, index: int) -> float:
-    """A short linear rise, then half a cosine to 0."""
-    rise = min(1.0, (index + 1) / RISE)
-    return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * index / recipe.steps))
-
-
-def _random(recipe: Recipe, index: int) -> torch.Generator:
-    """The dice of one step, the same in every run of one seed."""
-    seed = np.random.SeedSequence([recipe.seed, index]).generate_state(1)[0]
-    return torch.Generator().manual_seed(int(seed))
-
-
-def _save(path: Path, recipe: Recipe, network: Network, optimizer: torch.optim.Optimizer, done: int) -> None:
-    """The whole state of a run, complete or not at all."""
-    state = {"recipe": asdict(recipe), "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save({**state, "done": done}, temporary)
-    temporary.replace(path)
-
-
-def _resume(path: Path, recipe: Recipe, network: Network, optimizer: torch.optim.Optimizer) -> int:
-    """Take up the state a checkpoint holds; the number of steps done (0 where there is none)."""
-    if not path.exists():
-        return 0
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    before, now = state["recipe"], asdict(recipe)
-    changed = [name for name in now if before.get(name) != now[name]]
-    if changed:
-        raise RtstyleError(
-            f"{path} is of another run ({changed[0]} was {before.get(changed[0])}, is {now[changed[0]]}); "
-            "delete it to begin anew"
-        )
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["done"]
