@@ -6,17 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rtstyle.networks.blocks import Network, ReflectConv, ResidualBlock, double, icnr_, instance_norm
+from rtstyle.networks.blocks import Network, ReflectConv, ResidualBlock, enlarge, icnr_, instance_norm, smooth
 
 
 class Swift(Network):
     """A small network for live video.
 
     The picture is unshuffled to half resolution (12 channels); two stride-2 convolutions lead to a
-    quarter and an eighth, where most residual blocks are. On the way up each scale is enlarged by
-    nearest neighbour and convolved: the quarter adds its own features from the way down, the half
-    is joined by the unshuffled picture itself, so that this thin last stage still sees every pixel.
-    One pixel shuffle by 2 makes the full size; a shuffle by 4 cannot draw a stroke finer than its cell.
+    quarter and an eighth, where most residual blocks are. On the way up each scale is enlarged
+    bilinearly and convolved: the quarter adds its own features from the way down, the half is joined
+    by the unshuffled picture itself, so that this thin last stage still sees every pixel. Nearest
+    neighbour here draws hatching along rows and columns that swims when the camera moves.
+    One pixel shuffle by 2 makes the full size, smoothed by a binomial filter that no pattern of two
+    pixels survives (Sugawara, Shiota, Kiya 2018, "Super-Resolution using Convolutional Neural Networks
+    without Any Checkerboard Artifacts"); a shuffle by 4 cannot draw a stroke finer than its cell.
     """
 
     name: ClassVar[str] = "swift"
@@ -58,7 +61,7 @@ class Swift(Network):
         icnr_(self.out.conv2d.weight, 2)
         nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
         # Instance norm forgets a picture's own brightness and contrast; this way past it remembers them.
-        self.skip = nn.Conv2d(pixels, pixels, 1, bias=False)
+        self.skip = nn.Conv2d(3, 3, 1, bias=False)
         nn.init.zeros_(self.skip.weight)
 
     def restyle(self, image: Tensor) -> Tensor:
@@ -66,9 +69,9 @@ class Swift(Network):
         before = F.relu_(self.down1_norm(self.down1(pixels)))  # (B, quarter, H/4, W/4)
         inner = F.relu_(self.down2_norm(self.down2(before)))  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
-        after = F.relu_(self.up1_norm(self.up1(double(inner))) + before)
+        after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
         after = self.quarter_blocks(after)
         # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same.
-        joined = torch.cat([double(self.narrow(after)), pixels], dim=1)  # (B, half + 12, H/2, W/2)
-        painted = self.out(F.relu_(self.up2_norm(self.up2(joined)))) + self.skip(pixels)
-        return F.pixel_shuffle(painted, 2)
+        joined = torch.cat([enlarge(self.narrow(after)), pixels], dim=1)  # (B, half + 12, H/2, W/2)
+        painted = F.pixel_shuffle(self.out(F.relu_(self.up2_norm(self.up2(joined)))), 2)
+        return smooth(painted) + self.skip(image)
