@@ -20,7 +20,7 @@ from rtstyle.media.output import check_output, make_parent, partial_path
 from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
-from rtstyle.mixing import Members, Mix, Pathlike, load_members, load_neutral, mixed, parse_mix
+from rtstyle.mixing import Members, Mix, Pathlike, load_members, mixed, parse_mix
 from rtstyle.pipeline import Listener, run
 from rtstyle.styles import DEFAULT_STYLE
 from rtstyle.stylizers.feedforward import FeedForward
@@ -98,13 +98,12 @@ def load_tour(
 
 
 def _ready(members: Members, mix: Mix, strength: float, device: str, engine: str) -> FeedForward:
-    card, network = mixed(members, mix)
+    _, network = mixed(members, mix)
     return FeedForward(
         load_engine(network, engine=engine, device=device),
         strength=strength,
         states={name: each.state_dict() for name, (_, each) in members.items()},
         mix=mix,
-        neutral=load_neutral(card),
     )
 
 

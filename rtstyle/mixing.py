@@ -27,11 +27,6 @@ Mix = dict[str, float]  # style -> its share, above 0; the shares sum to 1
 Members = dict[str, tuple[Style, Network]]  # styles that mix, by name
 
 MOST = 8  # styles in one mix
-NEUTRAL = "photo"  # the style of a family that gives the photo back
-
-# Strength goes from the family's neutral style to the full one, where a family has a neutral style;
-# False: always from the input picture to the restyled one.
-STRENGTH_IN_WEIGHTS = True
 
 
 def interpolate(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
@@ -148,12 +143,6 @@ def load_members(styles: Sequence[Pathlike]) -> Members:
                 f" with '{first}' mix: {', '.join(fitting) or 'no others at hand'}"
             )
     return members
-
-
-def load_neutral(style: Style) -> State | None:
-    """The weights that give the photo back, where the style's family has such a member (`photo`)."""
-    there = any(each.name == NEUTRAL and mixes(style, each) for each in list_styles())
-    return load_style(NEUTRAL)[1].state_dict() if STRENGTH_IN_WEIGHTS and there else None
 
 
 def mixed(members: Members, mix: Mix) -> tuple[Style, Network]:

@@ -142,18 +142,6 @@ def test_tours_and_palettes_that_cannot_be(family: list[str]) -> None:
             rtstyle.load_palette(wrong)
 
 
-def test_a_neutral_style_takes_strength_over(family: list[str], tmp_path: Path) -> None:
-    """At a half: the picture of half photo, half wave, and no longer a blend with the input."""
-    frame = rtstyle.Frame(torch.randint(0, 256, (3, 32, 48), dtype=torch.uint8))
-    blended = rtstyle.load_stylizer("wave", strength=0.5)(frame).image
-    save_family(tmp_path / "own", "sea", "photo")
-    half = rtstyle.load_stylizer("wave", strength=0.5)
-    assert torch.equal(half(frame).image, rtstyle.load_stylizer("wave,photo")(frame).image)
-    assert not torch.equal(half(frame).image, blended)
-    half.strength = 0
-    assert half(frame) is frame
-
-
 def test_a_folder_of_frames(clip: Path, style: Path, tmp_path: Path) -> None:
     rtstyle.stylize_video(clip, tmp_path / "frames", style=style, strength=0)
     names = sorted(p.name for p in (tmp_path / "frames").iterdir())

@@ -90,20 +90,6 @@ def test_strength_outside_its_range_is_refused(strength: float) -> None:
     assert stylizer.strength == 1
 
 
-def test_with_a_neutral_style_strength_mixes_weights() -> None:
-    stylizer = palette(mix={"b": 1}, strength=0.25, neutral={"value": torch.tensor(40.0)})
-    assert shown(stylizer) == 80  # 0.25 * 200 + 0.75 * 40; the picture, 7, has no part in it
-    stylizer.strength = 0.5
-    assert shown(stylizer) == 120
-    stylizer.mix = {"b": 0.5, "c": 0.5}
-    assert shown(stylizer) == 95
-    stylizer.strength = 1
-    assert shown(stylizer) == 150
-    stylizer.strength = 0
-    given = frame(7)
-    assert stylizer(given) is given
-
-
 def test_strength_is_that_of_the_pictures_without_one() -> None:
     stylizer = palette(strength=0.5)
     stylizer.mix = {"b": 1}

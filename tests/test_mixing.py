@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from rtstyle import mixing
 from rtstyle.errors import RtstyleError
 from rtstyle.mixing import (
     eased,
     interpolate,
     load_members,
     load_mix,
-    load_neutral,
     mix_name,
     normalised,
     parse_mix,
@@ -154,20 +152,6 @@ def test_strangers_do_not_mix(family: dict[str, Network], own: Path) -> None:
         load_mix("loner,other")
     with pytest.raises(RtstyleError, match="did you mean 'storm'"):
         load_mix("wave,strom")
-
-
-def test_the_neutral_member_is_of_the_same_family(
-    family: dict[str, Network], own: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    card, _ = load_mix("wave")
-    save_family(own, "land", "photo")
-    assert load_neutral(card) is None
-    photo = save_family(own, "sea", "photo")["photo"].state_dict()
-    found = load_neutral(card)
-    assert found is not None
-    assert all(torch.equal(found[key], photo[key]) for key in photo)
-    monkeypatch.setattr(mixing, "STRENGTH_IN_WEIGHTS", False)
-    assert load_neutral(card) is None
 
 
 def test_weights_of_a_program_become_shares() -> None:
