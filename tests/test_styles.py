@@ -298,11 +298,9 @@ def test_an_imported_checkpoint_gives_the_familys_picture(tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("name", ["mosaic", "candy"])
-def test_a_real_peer_gives_the_familys_picture_of_a_photo(name: str) -> None:
-    if not (assets := os.environ.get("RTSTYLE_ASSETS")):
-        pytest.skip("RTSTYLE_ASSETS names no folder of real checkpoints and photos")
-    path = Path(assets) / "peers" / f"{name}_fp16.safetensors"
-    photo = Image.open(Path(assets) / "gallery" / "kodak_15.jpg").convert("RGB")
+def test_a_real_peer_gives_the_familys_picture_of_a_photo(name: str, assets: Path) -> None:
+    path = assets / "peers" / f"{name}_fp16.safetensors"
+    photo = Image.open(assets / "gallery" / "kodak_15.jpg").convert("RGB")
     photo = photo.resize((photo.width // 12 * 4, photo.height // 12 * 4))
     theirs = Family()
     theirs.load_state_dict({key: value.float() for key, value in load_file(path).items()})
