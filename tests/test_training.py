@@ -231,7 +231,7 @@ def test_a_network_gone_gray_goes_back_to_the_last_good_state_and_ends_well(
 def test_only_output_that_stays_flat_is_a_fault() -> None:
     health = Health()
     late = FIRST_STEPS + 1
-    assert all(not health.judge(1, True, 0.0, 0.2) for _ in range(100)), "fresh weights paint gray"
+    assert all(not health.judge(1, True, 0.0, 0.2) for _ in range(100)), "fresh weights may paint gray"
     for _ in range(3):
         assert all(not health.judge(late, True, 0.01, 0.2) for _ in range(FLAT_STEPS - 1))
         assert not health.good

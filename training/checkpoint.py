@@ -1,14 +1,16 @@
 """The whole state of a training run, in memory and on disk, from which it goes on exactly."""
 
 import copy
+import hashlib
 import io
 import pickle
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rtstyle.errors import RtstyleError
 from rtstyle.training.recipe import Recipe
@@ -90,3 +92,11 @@ def read_state(path: Path, recipe: Recipe, origin: Origin) -> State | None:
     if changed:
         raise RtstyleError(f"{path} is of another run ({changed[0]}); delete it to begin anew")
     return state
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Tells one set of tensors from another."""
+    digest = hashlib.sha256()
+    for tensor in tensors.values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

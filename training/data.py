@@ -69,7 +69,7 @@ class Photos:
 
         Raises RtstyleError when none can.
         """
-        picture = self._photo_from(place)
+        picture = self.photo_at(place)
         random = np.random.default_rng([self.seed, place, 0])
         height, width = picture.shape[:2]
         longest = min(height, width)
@@ -84,7 +84,7 @@ class Photos:
         )
         return torch.from_numpy(square.copy()).permute(2, 0, 1).float().div_(255)
 
-    def _photo_from(self, place: int) -> np.ndarray:
+    def photo_at(self, place: int) -> np.ndarray:
         """The first usable photo from a place of the row on, uint8 (H, W, 3)."""
         for offset in range(len(self.paths)):
             path = self._path(place + offset)

@@ -64,6 +64,11 @@ def started_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def started_count() -> int:
+    """How many processes torchrun started, 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def own_device(device: str) -> str:
     """The device of this process: of several GPUs each process takes its own."""
     if "LOCAL_RANK" in os.environ and device in ("auto", "cuda") and torch.cuda.is_available():
@@ -74,7 +79,7 @@ def own_device(device: str) -> str:
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
     """The processes torchrun started, joined through NCCL on GPUs and gloo elsewhere."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if started_count() == 1:
         yield ALONE
         return
     if device.type == "cuda":

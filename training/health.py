@@ -5,7 +5,7 @@ from torch import Tensor
 LOST_STEPS = 10  # steps in a row without a finite objective: something is broken, not unlucky
 FLAT_STEPS = 25  # steps in a row of flat output
 FLAT = 0.1  # of the photos' or the painting's spread, the lower; a restyled picture has 0.5 to 1.5 of it
-FIRST_STEPS = 100  # output of fresh weights is gray; it takes shape in about 20 steps
+FIRST_STEPS = 100  # not judged: what fresh weights paint takes shape in about 20 steps
 
 
 def spread(pictures: Tensor) -> Tensor:

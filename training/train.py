@@ -1,10 +1,9 @@
 """Train one network on one painting: a loop that goes on where it stopped and goes back when it breaks."""
 
-import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.perception.backbones import Backbone
-from rtstyle.training.checkpoint import Progress, State, read_state, write_state
+from rtstyle.training.checkpoint import Progress, State, digest, read_state, write_state
 from rtstyle.training.data import Photos
 from rtstyle.training.distributed import ALONE, Processes
 from rtstyle.training.health import Health, spread
@@ -89,8 +88,8 @@ def train(
     first = processes.rank == 0
     network = _begin(recipe, start)
     origin = {
-        "picture": _digest({"picture": painting}),
-        "start": _digest(start.state_dict() if start else {}),
+        "picture": digest({"picture": painting}),
+        "start": digest(start.state_dict() if start else {}),
     }
     learner = Learner(network, recipe, painting, backbone, content_backbone, place, processes)
     optimizer = learner.optimizer
@@ -156,14 +155,6 @@ def _begin(recipe: Recipe, start: Network | None) -> Network:
             raise RtstyleError(f"cannot go on from a {other[0]} of {other[1]} with a {own[0]} of {own[1]}")
         network.load_state_dict(start.state_dict())
     return network
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Tells one set of tensors from another."""
-    digest = hashlib.sha256()
-    for tensor in tensors.values():
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _rate(recipe: Recipe, progress: Progress) -> float:

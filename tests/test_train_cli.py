@@ -1,0 +1,240 @@
+"""``rtstyle train``: from a picture or a recipe file to a style, with a tiny network and loss network."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from rtstyle.cli import main
+from rtstyle.networks import build
+from rtstyle.styles import Style, load_style, save_style
+from rtstyle.training.plot import LossPlot
+from rtstyle.training.recipe import Recipe
+from rtstyle.training.train import Step
+
+TINY = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
+NUMBERS = ["--steps", "3", "--batch", "2", "--crop", "32", "--style-size", "40", "--quiet"]
+FIT = ["picture.png", "--content", "photos", "--backbone-weights", "vgg19=vgg.safetensors"]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in: picture.png, photos/, a loss network vgg.safetensors, a style to begin from."""
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for path in (*(f"photos/{number}.png" for number in range(4)), "picture.png"):
+        coarse = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / path), cv2.resize(coarse, (60, 50), interpolation=cv2.INTER_CUBIC))
+    dice = torch.Generator().manual_seed(0)
+    weights, channels, index = {}, 3, 0
+    for count in (2, 2, 4, 4, 1):  # the convolutions of VGG19's blocks, to relu5_1
+        for _ in range(count):
+            weights[f"features.{index}.weight"] = torch.randn(4, channels, 3, 3, generator=dice) / 3
+            weights[f"features.{index}.bias"] = torch.zeros(4)
+            channels, index = 4, index + 2
+        index += 1
+    save_file(weights, tmp_path / "vgg.safetensors")
+    torch.manual_seed(0)
+    card = Style("starry_night", family="night")
+    save_style(tmp_path / "styles" / "starry_night.safetensors", build("swift", TINY), card)
+    monkeypatch.setenv("RTSTYLE_STYLES", str(tmp_path / "styles"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*arguments: str) -> int:
+    return main(["train", *arguments])
+
+
+def fit(*arguments: str) -> int:
+    return train(*FIT, *NUMBERS, *arguments)
+
+
+def test_a_picture_becomes_a_style_of_its_starts_family(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "photos" / "broken.jpg").write_bytes(b"nothing")
+    assert fit("--out", "new/mine.safetensors", "--half", "--json") == 0
+    card, network = load_style(place / "new" / "mine.safetensors")
+    assert (card.name, card.network, card.family) == ("mine", "swift", "night")
+    assert (card.recipe["steps"], card.recipe["start"]) == (3, "starry_night")
+    assert card.recipe["style_weight"] == Recipe().style_weight
+    # Without a file of the small network, VGG19 itself measured its layers.
+    assert all(name.startswith("vgg19.") for name in card.recipe["content_layers"])
+    assert card.loss_network == "vgg19 (vgg.safetensors)"
+    before = load_style("starry_night")[1].state_dict()
+    for name, weight in network.state_dict().items():
+        torch.testing.assert_close(weight, before[name], atol=0.01, rtol=0)
+    assert network.state_dict()["skip.weight"].abs().max() > 0, "it was 0 before training"
+    left = sorted(path.name for path in (place / "new").iterdir())
+    assert left == ["mine.plot.png", "mine.preview.png", "mine.safetensors"]
+    assert cv2.imread(str(place / "new" / "mine.preview.png")).std() > 10
+    told = json.loads(capsys.readouterr().out)
+    assert told["steps"] == 3 and told["images_per_second"] > 0 and 0 <= told["waiting_for_data"] <= 1
+    assert len(told["left_out"]) == 1 and "broken.jpg" in told["left_out"][0]
+
+
+def test_a_recipe_file_says_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = place / "recipes"
+    folder.mkdir()
+    (folder / "waves.toml").write_text(
+        """
+        picture = "../picture.png"
+        content = "../photos"
+        title = "Waves"
+        licence = "CC0"
+        sources = ["painted here"]
+        full = true
+        network = "johnson"
+        steps = 1
+        batch = 1
+        crop = 32
+        style_size = 40
+        style_weight = 5
+        [config]
+        width = 2
+        [style_layers]
+        "vgg19.relu2_1" = 1.0
+        [content_layers]
+        "vgg19.relu3_4" = 1
+        [backbone_weights]
+        vgg19 = "../vgg.safetensors"
+        """
+    )
+    assert train("recipes/waves.toml", "--steps", "2", "--loss-network", "vgg19", "--quiet") == 0
+    card, _ = load_style(place / "waves.safetensors")
+    assert (card.title, card.licence, card.sources) == ("Waves", "CC0", ("painted here",))
+    assert (card.network, card.config) == ("johnson", {"width": 2})
+    assert (card.recipe["steps"], card.recipe["style_weight"]) == (2, 5.0)
+    assert card.recipe["content_layers"] == {"vgg19.relu3_4": 1.0}
+    assert card.family.startswith("waves-") and "start" not in card.recipe
+
+
+def test_vgg16_may_measure(place: Path) -> None:
+    arguments = ["--loss-network", "vgg16", "--backbone-weights", "vgg16=vgg.safetensors"]
+    text = (
+        'picture = "picture.png"\ncontent = "photos"\n[style_layers]\n"vgg19.relu2_1" = 1.0\n'
+        '[content_layers]\n"small_vgg19.relu3_3" = 1.0\n'
+    )
+    (place / "r.toml").write_text(text)
+    assert train("r.toml", *arguments, *NUMBERS) == 0
+    recipe = load_style(place / "r.safetensors")[0].recipe
+    assert (*recipe["style_layers"], *recipe["content_layers"]) == ("vgg16.relu2_1", "vgg16.relu3_3")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stlye_weight = 1.0", "unknown key 'stlye_weight'; did you mean 'style_weight'?"),
+        ("steps = 1.5", "steps is 1.5; it must be a whole number"),
+        ('style_layers = {"vgg19.relu1_1" = "1"}', "style_layers.vgg19.relu1_1 is '1'; it must be a number"),
+        ("steps =", "is no TOML"),
+        ('picture = "p.png"', "the folder of training photos is not given (--content DIR)"),
+        ('full = true\nstart = "a"\npicture = "p"\ncontent = "c"', "yet start is 'a'; drop one"),
+        ('network = "fast"\npicture = "p"\ncontent = "c"', "no style of network 'fast'"),
+    ],
+)
+def test_a_recipe_file_that_cannot_work_is_one_clear_line(
+    text: str, said: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "r.toml").write_text(text)
+    assert train("r.toml") == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--content", "absent"], "absent: no such folder"),
+        (["--content", "styles"], "styles: no pictures there"),
+        (["--batch", "5"], "holds 4 pictures, fewer than the 5 of a batch"),
+        (["--backbone-weights", "vgg19=gone.safetensors"], "vgg19: no weights file at 'gone.safetensors'"),
+        (["--backbone-weights", "small_vgg19=vgg.safetensors"], "SE5."),
+        (["--out", "old.safetensors"], "exists already; use --overwrite"),
+        (["--out", "picture.png/x.safetensors"], "picture.png: cannot make this folder"),
+        (["--out", "mine.pth"], "a style is saved as NAME.safetensors"),
+        (["--start", "stary_night"], "did you mean 'starry_night'?"),
+        (["--network", "johnson", "--start", "starry_night"], "is a swift, network says johnson"),
+        (["--steps", "0"], "steps is 0; the least allowed is 1"),
+    ],
+)
+def test_what_cannot_work_is_one_clear_line_before_any_work(
+    arguments: list[str], said: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "old.safetensors").write_bytes(b"old")
+    assert fit(*arguments) == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error and "\n" not in error
+    assert not list(place.glob("*.p*ng.p*")) and not list(place.glob("*.checkpoint"))
+
+
+def test_a_picture_that_cannot_be_read_is_one_clear_line(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("absent.jpg", "--content", "photos") == 1
+    assert "cannot read picture 'absent.jpg'" in capsys.readouterr().err
+    (place / "bad.jpg").write_bytes(b"nothing")
+    assert train("bad.jpg", "--content", "photos") == 1
+    assert "cannot read picture 'bad.jpg'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_does(
+    number: int, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[int] = []
+
+    def listen(plot: LossPlot, step: Step) -> None:
+        heard.append(step.number)
+        if heard == [1]:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(LossPlot, "__call__", listen)
+    arguments = *FIT, *NUMBERS[:-1]
+    assert train(*arguments) == 130
+    error = capsys.readouterr().err
+    assert "the state is kept in picture.checkpoint; the same command goes on from there" in error
+    assert heard == [1, 2] and not (place / "picture.safetensors").exists()
+    assert train(*arguments) == 0
+    error = capsys.readouterr().err
+    assert heard == [1, 2, 3] and "going on from step 2" in error
+    assert "step 3/3  content" in error and "images/s" in error and "waiting for data" in error
+    assert not (place / "picture.checkpoint").exists()
+
+
+def test_a_run_does_not_end_for_its_preview(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(*FIT, *NUMBERS[:-1], "--preview", "gone/sheet.png", "--plot", "gone/plot.png") == 0
+    error = capsys.readouterr().err
+    assert "gone/sheet.png" in error and "gone/plot.png" in error
+    assert (place / "picture.safetensors").exists()
+
+
+def test_tensorboard_is_asked_for_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert fit("--tensorboard", "board") == 1
+    assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def test_the_plot_shows_its_curves(place: Path) -> None:
+    plot = LossPlot(place / "plot.png")
+    plot.draw()
+    assert not (place / "plot.png").exists(), "nothing was heard"
+    network = build("swift", TINY)
+    for number in range(1, 40):
+        terms = {"content a": 0.5, "style a": 4.0 / number, "style b": 1.0, "temporal": 0.0, "variation": 0.1}
+        plot(Step(number, 40, terms, 1e-3, 1.0, 0.1, False, "", network))
+    plot.draw()
+    drawn = cv2.imread(str(place / "plot.png"), cv2.IMREAD_COLOR_RGB)[60:530, 90:960].reshape(-1, 3)
+    for colour, seen in (("1f77b4", True), ("d62728", True), ("2ca02c", False)):
+        near = np.abs(drawn.astype(int) - list(bytes.fromhex(colour))).max(1) < 30
+        assert (near.sum() > 300) == seen, colour

@@ -1,0 +1,28 @@
+"""The terms of a training run for TensorBoard, where it is installed."""
+
+from pathlib import Path
+
+from rtstyle.errors import RtstyleError
+from rtstyle.training.train import Step
+
+
+class Board:
+    """Hears every step and writes its terms, their kinds and the learning rate as scalars."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises RtstyleError where TensorBoard is not installed."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise RtstyleError("--tensorboard needs TensorBoard: pip install tensorboard") from error
+        self._writer = SummaryWriter(str(folder))
+
+    def __call__(self, step: Step) -> None:
+        values = {"learning rate": step.learning_rate, "waiting for data": step.waited / step.seconds}
+        values |= {f"kinds/{name}": value for name, value in step.groups().items()}
+        values |= {f"terms/{name}": value for name, value in step.terms.items()}
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step.number)
+
+    def close(self) -> None:
+        self._writer.close()
