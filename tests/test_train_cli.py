@@ -222,7 +222,7 @@ def test_tensorboard_is_asked_for_by_name(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert fit("--tensorboard", "board") == 1
-    assert "pip install tensorboard" in capsys.readouterr().err
+    assert "needs TensorBoard: pip install 'rtstyle[train]'" in capsys.readouterr().err
 
 
 def test_the_plot_shows_its_curves(place: Path) -> None:

@@ -14,7 +14,7 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise RtstyleError("--tensorboard needs TensorBoard: pip install tensorboard") from error
+            raise RtstyleError("--tensorboard needs TensorBoard: pip install 'rtstyle[train]'") from error
         self._writer = SummaryWriter(str(folder))
 
     def __call__(self, step: Step) -> None:

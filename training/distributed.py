@@ -1,10 +1,10 @@
 """One training run in several processes, as ``torchrun`` starts them: each has its slice of every batch."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class Processes:
 
     rank: int = 0  # of this process; 0 alone saves and speaks
     count: int = 1
+    neighbours: int = 1  # of them on this machine, this one included
 
     def share(self, batch: int) -> range:
         """This process's places in a batch. Raises RtstyleError when the batch cannot be split evenly."""
@@ -39,13 +40,21 @@ class Processes:
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(mean.view(tensor.shape))
 
-    def from_first(self, value: T) -> T:
-        """What the first process has."""
+    def from_first(self, find: Callable[[], T]) -> T:
+        """What the first process finds. An RtstyleError of its own is raised in all."""
         if self.count == 1:
-            return value
-        held = [value]
+            return find()
+        held: list[tuple[T | None, str]] = [(None, "")]
+        if self.rank == 0:
+            try:
+                held = [(find(), "")]
+            except RtstyleError as error:
+                held = [(None, str(error))]
         torch_distributed.broadcast_object_list(held, src=0)
-        return held[0]
+        found, error_text = held[0]
+        if error_text:
+            raise RtstyleError(error_text)
+        return cast(T, found)
 
     def gather(self, value: T) -> list[T]:
         """What each process has, by rank."""
@@ -86,6 +95,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     torch_distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(torch_distributed.get_rank(), torch_distributed.get_world_size())
+        neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        yield Processes(torch_distributed.get_rank(), torch_distributed.get_world_size(), neighbours)
     finally:
         torch_distributed.destroy_process_group()

@@ -94,12 +94,14 @@ def train(
     learner = Learner(network, recipe, painting, backbone, content_backbone, place, processes)
     optimizer = learner.optimizer
     progress = Progress()
-    found = read_state(checkpoint, recipe, origin) if checkpoint and first else None
-    if (found := processes.from_first(found)) is not None:
-        progress = found.restore(network, optimizer)
+    if checkpoint:
+        found = processes.from_first(lambda: read_state(checkpoint, recipe, origin))
+        if found is not None:
+            progress = found.restore(network, optimizer)
     good = State.of(network, optimizer, progress)
     health, painted = Health(), float(spread(painting[None]))
-    threads = 1 if place.type == "cpu" else min(LOADERS, max(1, (os.cpu_count() or 1) // processes.count))
+    cores = (os.cpu_count() or 1) // processes.neighbours
+    threads = 1 if place.type == "cpu" else min(LOADERS, max(1, cores))
 
     def ahead() -> Generator[Batch]:
         steps = range(progress.done, recipe.steps)

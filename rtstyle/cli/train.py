@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
                 report.tell(f"the state is kept in {checkpoint}; the same command goes on from there")
             raise
         except RtstyleError:
-            if report.best and best.exists():
+            if report.best:
                 report.tell(f"the best state, of step {report.best}, is kept in {best}")
             raise
         left_out = _left_out(processes, photos.skipped)
@@ -132,8 +132,8 @@ def run(options: argparse.Namespace) -> int:
         checkpoint.unlink(missing_ok=True)
         if report.best == recipe.steps:  # the same weights
             best.unlink(missing_ok=True)
-        elif report.best:
-            say(options, [f"the objective was lowest at step {report.best}: {best} is kept too"])
+        elif best.exists():
+            say(options, [f"the objective was lower before the end; {best} is of then, and is kept too"])
         _say_left_out(options, left_out)
         say(options, [report.summary_line()])
         if options.json:
