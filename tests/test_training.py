@@ -382,3 +382,25 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(
 def test_a_batch_that_cannot_be_split_evenly_is_one_clear_line(run: Run) -> None:
     with pytest.raises(RtstyleError, match="a batch of 2 cannot be split among 3 processes"):
         run(processes=Processes(0, 3))
+
+
+def test_a_network_flat_at_the_very_end_gives_its_last_good_state(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.training.health.FIRST_STEPS", 1)
+    heard: list[Step] = []
+    kept: dict[str, torch.Tensor] = {}
+
+    def paint_gray_late(step: Step) -> None:
+        heard.append(step)
+        with torch.no_grad():
+            for name, weight in step.network.named_parameters():
+                if step.number == 4:
+                    kept[name] = weight.clone()
+                if step.number == 5:
+                    weight.zero_()
+
+    network = run(save_every=2, listener=paint_gray_late)
+    assert heard[-1].note == "the output turned flat at the end; the state of step 4 is taken"
+    for name, weight in network.named_parameters():
+        assert torch.equal(weight, kept[name]), name

@@ -24,6 +24,11 @@ class Health:
         """Whether nothing was wrong with the last step: its weights may be kept."""
         return self._lost == self._flat == 0
 
+    @property
+    def flat(self) -> bool:
+        """Whether the last output was flat, if not yet for long enough to go back."""
+        return self._flat > 0
+
     def judge(self, number: int, finite: bool, output: float, wanted: float) -> str:
         """Why the run should go back, or "".
 

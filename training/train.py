@@ -129,6 +129,9 @@ def train(
             source.close()
             source = ahead()
             note = f"{fault}; back to step {progress.done}, with half the learning rate"
+        elif number == recipe.steps and health.flat:  # too late to go back, not to leave it out
+            good.restore(network, optimizer)
+            note = f"the output turned flat at the end; the state of step {good.progress.done} is taken"
         elif health.good and (number % save_every == 0 or number == recipe.steps or lesson.stopping):
             lowest = _note_best(progress)
             good = State.of(network, optimizer, progress)

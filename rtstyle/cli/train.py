@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,10 +15,7 @@ from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
     from rtstyle.networks import Network
-    from rtstyle.styles import Style
     from rtstyle.training.distributed import Processes
-    from rtstyle.training.recipe import Recipe
-    from rtstyle.training.recipe_file import Materials
 
 # Flags that set a number of the recipe, and what they are.
 _NUMBERS = {
@@ -81,10 +77,12 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.data import Photos, read_picture
     from rtstyle.training.distributed import joined, own_device, started_rank
     from rtstyle.training.objective import load_backbones
+    from rtstyle.training.plan import make_card, make_plan, save_trained
     from rtstyle.training.train import train
 
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
-    recipe, materials, begun = _plan(options)
+    plan = make_plan(_settings(options), options.loss_network)
+    recipe, materials = plan.recipe, plan.materials
     out = options.out or Path(f"{options.picture.stem}.safetensors")
     _check_out(out, materials.picture, options.overwrite)
     device = pick_device(own_device(options.device))
@@ -95,12 +93,12 @@ def run(options: argparse.Namespace) -> int:
     files = materials.backbone_weights
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
-    card = _card(out.stem, recipe, materials, begun)
+    card = make_card(out.stem, plan)
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
 
     def keep_best(network: Network, step: int, objective: float) -> None:
         report.best = step
-        _save(best, network, card, options.half)
+        save_trained(best, network, card, options.half)
 
     with joined(device) as processes, Report(options, recipe, photos, out) as report, _stop() as stop:
         try:
@@ -110,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
                 painting,
                 backbone,
                 content_backbone,
-                start=begun[1] if begun else None,
+                start=plan.begun[1] if plan.begun else None,
                 checkpoint=checkpoint,
                 device=str(device),
                 processes=processes,
@@ -128,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
             raise
         left_out = _left_out(processes, photos.skipped)
     if processes.rank == 0:
-        _save(out, network, card, options.half)
+        save_trained(out, network, card, options.half)
         checkpoint.unlink(missing_ok=True)
         if report.best == recipe.steps:  # the same weights
             best.unlink(missing_ok=True)
@@ -141,11 +139,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(options: argparse.Namespace) -> tuple[Recipe, Materials, tuple[Style, Network] | None]:
-    """The recipe, what it is made from and the style it begins from: of the file, then of the flags."""
-    from rtstyle.networks import build
-    from rtstyle.styles import load_style
-    from rtstyle.training.recipe_file import make_materials, make_recipe, read_recipe_file
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of the recipe file, where one is given, and over them those of the flags."""
+    from rtstyle.training.recipe_file import read_recipe_file
 
     is_recipe = options.picture.suffix.lower() == ".toml"
     settings: dict[str, Any] = (
@@ -156,67 +152,10 @@ def _plan(options: argparse.Namespace) -> tuple[Recipe, Materials, tuple[Style, 
             settings[name] = getattr(options, name)
     if options.full:
         settings |= {"full": True, "start": ""}
-    files = settings.get("backbone_weights", {}) | dict(options.backbone_weights)
-    materials = make_materials(settings | {"backbone_weights": files})
-    if materials.full and materials.start:
-        raise RtstyleError(f"full training begins from nothing, yet start is '{materials.start}'; drop one")
-    begun = None
-    if not materials.full:
-        materials = dataclasses.replace(materials, start=materials.start or _shipped(settings.get("network")))
-        begun = load_style(materials.start)
-        own = begun[1].name
-        if settings.get("network", own) != own:
-            raise RtstyleError(f"style '{materials.start}' is a {own}, network says {settings['network']}")
-        settings = {"network": own, "config": begun[1].config} | settings
-    recipe = make_recipe(settings)
-    build(recipe.network, recipe.config)  # raises for what does not exist
-    others = {"vgg19": "vgg16"} if options.loss_network == "vgg16" else {}
-    if "small_vgg19" not in files:
-        others["small_vgg19"] = options.loss_network or "vgg19"
-    return recipe.measured_by(others), materials, begun
-
-
-def _shipped(network: str | None) -> str:
-    """The style to go on from when none is named: the default one, or one of the network asked for."""
-    from rtstyle.styles import DEFAULT_STYLE, list_styles
-
-    names = [card.name for card in list_styles() if network in (None, card.network)]
-    if network is None or DEFAULT_STYLE in names:
-        return DEFAULT_STYLE
-    if not names:
-        raise RtstyleError(f"no style of network '{network}' is there to go on from; --full needs none")
-    return names[0]
-
-
-def _card(name: str, recipe: Recipe, materials: Materials, begun: tuple[Style, Network] | None) -> Style:
-    from rtstyle.styles import Style
-
-    recorded = dataclasses.asdict(recipe)
-    if begun:
-        # A file's name says nothing elsewhere; its own recipe does.
-        recorded["start"] = begun[0].recipe if materials.start.endswith(".safetensors") else begun[0].name
-    used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
-    files = materials.backbone_weights
-    measured = (f"{name} ({Path(files[name]).name if name in files else 'torchvision'})" for name in used)
-    return Style(
-        name=name,
-        title=materials.title,
-        recipe=recorded,
-        licence=materials.licence,
-        sources=tuple(materials.sources),
-        loss_network=materials.loss_network or ", ".join(measured),
-        family=begun[0].family if begun else "",
-    )
-
-
-def _save(path: Path, network: Network, card: Style, half: bool) -> None:
-    """Write a style; one that began from nothing founds a family, named after its weights."""
-    from rtstyle.styles import save_style
-    from rtstyle.training.checkpoint import digest
-
-    if "start" not in card.recipe:
-        card = dataclasses.replace(card, family=f"{card.name}-{digest(network.state_dict())[:8]}")
-    save_style(path, network, card, half)
+    elif options.start:
+        settings["full"] = False
+    settings["backbone_weights"] = settings.get("backbone_weights", {}) | dict(options.backbone_weights)
+    return settings
 
 
 def _check_out(out: Path, picture: Path, overwrite: bool) -> None:
