@@ -133,7 +133,7 @@ def test_joined_names_say_whose_layer_it_is(vgg_file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "layer", "says"),
     [
-        ("vgg19", "relu4_2", "vgg19: relu4_2 was asked for, but the weights reach relu3_2"),
+        ("vgg19", "relu4_2", "vgg19: relu4_2 was asked for, but the weights hold only relu1_1, "),
         ("vgg19", "relu6_1", "vgg19 has no layer 'relu6_1'; there are: relu1_1, relu1_2, "),
         ("vgg16", "relu3_4", "vgg16 has no layer 'relu3_4'"),
         ("vgg11", "relu1_1", "no backbone named 'vgg11'; there are: small_vgg19, vgg16, vgg19"),
@@ -150,7 +150,7 @@ def test_what_is_missing_is_one_clear_line(vgg_file: Path, name: str, layer: str
 def test_a_hole_in_the_weights_is_no_reach(tmp_path: Path) -> None:
     file = tmp_path / "holed.safetensors"
     save_file(vgg_weights({0: (3, 4), 5: (4, 6)}), file)
-    with pytest.raises(RtstyleError, match=r"relu2_1 was asked for, but the weights reach relu1_1"):
+    with pytest.raises(RtstyleError, match=r"relu2_1 was asked for, but the weights hold only relu1_1"):
         load_backbone("vgg19", ["relu2_1"], file)
 
 

@@ -58,9 +58,9 @@ class Vgg(Backbone):
         deepest = max(self._relus)
         held = list(takewhile(lambda layer: f"features.{plan[layer]}.weight" in weights, plan))
         if not held or plan[held[-1]] + 1 < deepest:
-            reach = f"reach {held[-1]}" if held else "hold no layer of it"
+            there = f"hold only {', '.join(held)}" if held else "hold no layer of it"
             raise RtstyleError(
-                f"{name}: {max(self.layers, key=plan.__getitem__)} was asked for, but the weights {reach}"
+                f"{name}: {max(self.layers, key=plan.__getitem__)} was asked for, but the weights {there}"
             )
         convolutions = {
             index: weights[f"features.{index}.weight"] for index in plan.values() if index < deepest
