@@ -327,7 +327,8 @@ def test_flipped_bytes_are_decoded_past_and_said(name: str, whole: dict[str, Pat
     path = tmp_path / whole[name].name
     path.write_bytes(bytes(data))
     frames, notes = read(path)
-    assert 55 <= len(frames) <= 60
+    # Matroska loses a whole cluster when the flip meets the head of one; where it lies varies.
+    assert (30 if name == "mkv" else 55) <= len(frames) <= 60
     assert len([note for note in notes if note.startswith("damaged: ")]) == 1
 
 
