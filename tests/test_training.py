@@ -30,6 +30,9 @@ RECIPE = Recipe(
     crop=32,
     style_layers={"relu1_1": 1.0, "relu2_1": 1.0},
     content_layers={"relu2_1": 1.0},
+    style_weight=3.0,
+    content_weight=2.0,
+    temporal_weight=50.0,
     bfloat16=False,
 )
 

@@ -9,7 +9,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.styles import DEFAULT_STYLE, Style, list_styles, load_style, save_style
 from rtstyle.training.checkpoint import digest
-from rtstyle.training.recipe import Recipe
+from rtstyle.training.recipe import FULL_STEPS, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe
 
 
@@ -39,6 +39,8 @@ def make_plan(settings: Mapping[str, Any], loss_network: str | None = None) -> P
         if settings.get("network", own) != own:
             raise RtstyleError(f"style '{materials.start}' is a {own}, network says {settings['network']}")
         settings = {"network": own, "config": begun[1].config, **settings}
+    if materials.full:
+        settings = {"steps": FULL_STEPS, **settings}
     recipe = make_recipe(settings)
     build(recipe.network, recipe.config)  # raises for what does not exist
     others = {"vgg19": loss_network} if loss_network else {}

@@ -23,7 +23,7 @@ _NUMBERS = {
     "content_weight": "how much the photo counts",
     "temporal_weight": "how much steadiness in video counts",
     "style_size": "shorter side of the painting in pixels; smaller gives finer strokes",
-    "steps": "of training",
+    "steps": "of training; ten times as many with --full",
     "batch": "photos a step, over all processes",
     "crop": "side of a photo's crop in pixels",
     "seed": "of all that is random",
