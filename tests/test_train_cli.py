@@ -42,8 +42,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         index += 1
     save_file(weights, tmp_path / "vgg.safetensors")
     torch.manual_seed(0)
-    card = Style("starry_night", family="night")
-    save_style(tmp_path / "styles" / "starry_night.safetensors", build("swift", TINY), card)
+    card = Style("plain_strokes", family="night")
+    save_style(tmp_path / "styles" / "plain_strokes.safetensors", build("swift", TINY), card)
     monkeypatch.setenv("RTSTYLE_STYLES", str(tmp_path / "styles"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -64,12 +64,12 @@ def test_a_picture_becomes_a_style_of_its_starts_family(
     assert fit("--out", "new/mine.safetensors", "--half", "--json") == 0
     card, network = load_style(place / "new" / "mine.safetensors")
     assert (card.name, card.network, card.family) == ("mine", "swift", "night")
-    assert (card.recipe["steps"], card.recipe["start"]) == (3, "starry_night")
+    assert (card.recipe["steps"], card.recipe["start"]) == (3, "plain_strokes")
     assert card.recipe["style_weight"] == Recipe().style_weight
     # Without a file of the small network, VGG19 itself measured its layers.
     assert all(name.startswith("vgg19.") for name in card.recipe["content_layers"])
     assert card.loss_network == "vgg19 (vgg.safetensors)"
-    before = load_style("starry_night")[1].state_dict()
+    before = load_style("plain_strokes")[1].state_dict()
     for name, weight in network.state_dict().items():
         torch.testing.assert_close(weight, before[name], atol=0.01, rtol=0)
     assert network.state_dict()["skip.weight"].abs().max() > 0, "it was 0 before training"
@@ -161,8 +161,8 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
         (["--out", "old.safetensors"], "exists already; use --overwrite"),
         (["--out", "picture.png/x.safetensors"], "picture.png: cannot make this folder"),
         (["--out", "mine.pth"], "a style is saved as NAME.safetensors"),
-        (["--start", "stary_night"], "did you mean 'starry_night'?"),
-        (["--network", "johnson", "--start", "starry_night"], "is a swift, network says johnson"),
+        (["--start", "plain_stroke"], "did you mean 'plain_strokes'?"),
+        (["--network", "johnson", "--start", "plain_strokes"], "is a swift, network says johnson"),
         (["--steps", "0"], "steps is 0; the least allowed is 1"),
     ],
 )

@@ -7,10 +7,13 @@ from typing import Any
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
-from rtstyle.styles import DEFAULT_STYLE, Style, list_styles, load_style, save_style
+from rtstyle.styles import Style, list_styles, load_style, save_style
 from rtstyle.training.checkpoint import digest
 from rtstyle.training.recipe import FULL_STEPS, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe
+
+# A shipped style without motifs of its own: the stars or waves of any other come along for a thousand steps.
+PLAINEST = "plain_strokes"
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,10 @@ def save_trained(path: Path, network: Network, card: Style, half: bool) -> None:
 
 
 def _shipped(network: str | None) -> str:
-    """The style to go on from when none is named: the default one, or one of the network asked for."""
+    """The style to go on from when none is named: the family's plainest, or one of the network asked for."""
     names = [card.name for card in list_styles() if network in (None, card.network)]
-    if network is None or DEFAULT_STYLE in names:
-        return DEFAULT_STYLE
+    if network is None or PLAINEST in names:
+        return PLAINEST
     if not names:
         raise RtstyleError(f"no style of network '{network}' is there to go on from; --full needs none")
     return names[0]
