@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from rtstyle.cli import main
+from rtstyle.media.synthetic import SyntheticSource
+from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
 from rtstyle.styles import Style, load_style, save_style
 from rtstyle.training.plot import LossPlot
@@ -55,6 +57,18 @@ def train(*arguments: str) -> int:
 
 def fit(*arguments: str) -> int:
     return train(*FIT, *NUMBERS, *arguments)
+
+
+def test_clips_teach_steadiness_too(place: Path) -> None:
+    source = SyntheticSource(96, 64, seconds=1)
+    (place / "clips").mkdir()
+    with source, VideoFileSink(place / "clips" / "scene.mp4", source.info) as sink:
+        for frame in source:
+            sink.write(frame)
+    assert fit("--out", "with.safetensors", "--clips", "clips") == 0
+    assert fit("--out", "without.safetensors") == 0
+    states = [load_style(place / f"{name}.safetensors")[1].state_dict() for name in ("with", "without")]
+    assert any(not torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def test_a_picture_becomes_a_style_of_its_starts_family(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rtstyle.training.clips import Clips
 from rtstyle.training.data import Photos
 from rtstyle.training.motion import Views, two_views
 
@@ -30,18 +31,31 @@ class Batch:
         return Batch(self.photo.pin_memory(), Views(*(part.pin_memory() for part in _parts(self.views))))
 
 
-def make_batch(photos: Photos, noise: float, places: range) -> Batch:
-    """The pictures of some places of the row, each with its own dice: the same in any split of a batch."""
-    crops = [photos.crop_at(place)[None] for place in places]
-    views = [
-        two_views(crop, noise, _dice(photos.seed, place)) for place, crop in zip(places, crops, strict=True)
-    ]
+def make_batch(photos: Photos, noise: float, places: range, clips: Clips | None = None) -> Batch:
+    """The pictures of some places of the row, each with its own dice: the same in any split of a batch.
+
+    Where there are clips, some places take a pair of their frames.
+    """
+    made = [(clips and clips.views_at(place)) or _still(photos, noise, place) for place in places]
+    crops, views = zip(*made, strict=True)
     together = (torch.cat(parts) for parts in zip(*map(_parts, views), strict=True))
     return Batch(torch.cat(crops), Views(*together))
 
 
+def _still(photos: Photos, noise: float, place: int) -> tuple[Tensor, Views]:
+    crop = photos.crop_at(place)[None]
+    return crop, two_views(crop, noise, _dice(photos.seed, place))
+
+
 def batches(
-    photos: Photos, noise: float, share: range, steps: range, *, threads: int, pin: bool
+    photos: Photos,
+    noise: float,
+    share: range,
+    steps: range,
+    *,
+    threads: int,
+    pin: bool,
+    clips: Clips | None = None,
 ) -> Iterator[Batch]:
     """The batches of these steps in order, cut down to a share of each, prepared ahead by threads.
 
@@ -51,7 +65,7 @@ def batches(
 
     def prepare(step: int) -> Batch:
         first = step * photos.batch
-        batch = make_batch(photos, noise, range(first + share.start, first + share.stop))
+        batch = make_batch(photos, noise, range(first + share.start, first + share.stop), clips)
         return batch.pinned() if pin else batch
 
     # On a GPU run the processor only loads: each thread works alone, or all would fight for the cores.

@@ -17,6 +17,7 @@ class Materials:
 
     picture: Path  # the painting
     content: Path  # folder of training photos
+    clips: Path | None = None  # folder of clips whose frames teach steadiness too
     start: str = ""  # style, name or file, to go on from; "": a shipped one of that network
     full: bool = False  # from random weights instead
     backbone_weights: dict[str, str] = field(default_factory=dict)  # backbone -> file; left out: fetched
@@ -44,7 +45,7 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(kinds)}"
             raise RtstyleError(f"{path}: unknown key {key!r}; {hint}")
         settings[key] = _checked(value, kinds[key], f"{path}: {key}")
-    for key in ("picture", "content"):
+    for key in ("picture", "content", "clips"):
         if key in settings:
             settings[key] = _beside(path, settings[key])
     if str(settings.get("start", "")).endswith(".safetensors"):
@@ -80,6 +81,7 @@ _KINDS: dict[Any, tuple[type, str]] = {
     bool: (bool, "true or false"),
     str: (str, "a text"),
     Path: (str, "a path"),
+    Path | None: (str, "a path"),
     list[str]: (list, "a list of texts"),
     dict[str, int]: (dict, "a table of whole numbers"),
     dict[str, float]: (dict, "a table of numbers"),

@@ -88,10 +88,13 @@ def middlebury_pair(folder: Path, name: str = "10") -> Pair:
     return Pair(first, second, flow, known & (torch.stack(steps).amax(0) < 0.5))
 
 
-def clip_pairs(path: Path, count: int = 8, skip: int = 10) -> Iterator[Pair]:
-    """Neighbouring frames from all over a clip, with the flow DIS finds and its occlusion check."""
+def clip_pairs(path: Path, count: int = 8, skip: int = 10, height: int | None = None) -> Iterator[Pair]:
+    """Neighbouring frames of a clip, with the flow DIS finds and its occlusion check.
+
+    ``count`` pairs at most, ``skip`` frames from each to the next; ``height``: of the frames, in pixels.
+    """
     frames: list[Tensor] = []
-    with VideoFileSource(path) as source:
+    with VideoFileSource(path, size=(None, height) if height else None) as source:
         for index, frame in enumerate(source):
             if index % skip < 2:
                 frames.append(to_float(frame.image))

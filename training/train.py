@@ -14,6 +14,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.perception.backbones import Backbone
 from rtstyle.training.checkpoint import Progress, State, digest, read_state, write_state
+from rtstyle.training.clips import Clips
 from rtstyle.training.data import Photos
 from rtstyle.training.distributed import ALONE, Processes
 from rtstyle.training.health import Health, spread
@@ -57,6 +58,7 @@ def train(
     backbone: Backbone,
     content_backbone: Backbone,
     *,
+    clips: Clips | None = None,
     start: Network | None = None,
     checkpoint: Path | None = None,
     save_every: int = 200,
@@ -68,7 +70,8 @@ def train(
 ) -> Network:
     """The network a recipe leads to, on ``device``, in evaluation mode.
 
-    ``painting``: (3, H, W) in [0, 1]; the backbones are those ``Objective`` speaks of; ``start``: a
+    ``painting``: (3, H, W) in [0, 1]; the backbones are those ``Objective`` speaks of; ``clips``: real
+    frames for some of the pairs that teach steadiness; ``start``: a
     network to go on from, in place of random weights; ``processes``: of which each learns from its share
     of every batch, with the result of one process that has it whole. The listeners are called in the
     first process alone.
@@ -105,7 +108,8 @@ def train(
 
     def ahead() -> Generator[Batch]:
         steps = range(progress.done, recipe.steps)
-        return batches(photos, recipe.input_noise, share, steps, threads=threads, pin=place.type == "cuda")
+        pin = place.type == "cuda"
+        return batches(photos, recipe.input_noise, share, steps, threads=threads, pin=pin, clips=clips)
 
     source = ahead()
     while progress.done < recipe.steps:

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "picture", type=Path, metavar="PICTURE|RECIPE.toml", help="the style picture, or a run as a TOML file"
     )
     parser.add_argument("--content", type=Path, metavar="DIR", help="folder of training photos")
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="folder of clips to be steady on as well")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="style file to write (the picture's name.safetensors)"
     )
@@ -74,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rtstyle.cli.train_report import Report
     from rtstyle.engines import pick_device
+    from rtstyle.training.clips import Clips
     from rtstyle.training.data import Photos, read_picture
     from rtstyle.training.distributed import joined, own_device, started_rank
     from rtstyle.training.objective import load_backbones
@@ -90,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         torch.set_num_threads(options.threads)
     painting = read_picture(materials.picture, recipe.style_size)
     photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed)
+    clips = Clips(materials.clips, crop=recipe.crop, seed=recipe.seed) if materials.clips else None
     files = materials.backbone_weights
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
@@ -108,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
                 painting,
                 backbone,
                 content_backbone,
+                clips=clips,
                 start=plan.begun[1] if plan.begun else None,
                 checkpoint=checkpoint,
                 device=str(device),
@@ -147,7 +151,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = (
         read_recipe_file(options.picture) if is_recipe else {"picture": options.picture}
     )
-    for name in ("content", "start", "network", *_NUMBERS):
+    for name in ("content", "clips", "start", "network", *_NUMBERS):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     if options.full:

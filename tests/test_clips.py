@@ -1,0 +1,61 @@
+"""Pairs of real frames for training, on a drawn clip."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rtstyle.errors import RtstyleError
+from rtstyle.media.synthetic import SyntheticSource
+from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.pipeline import run
+from rtstyle.training.clips import SHARE, Clips
+from rtstyle.training.motion import temporal_error
+
+CROP = 48
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    class Untouched:
+        def __call__(self, frame):  # type: ignore[no-untyped-def]
+            return frame
+
+        def reset(self) -> None: ...
+
+    folder = tmp_path_factory.mktemp("clips")
+    source = SyntheticSource(192, 108, seconds=1)
+    run(source, Untouched(), VideoFileSink(folder / "scene.mp4", source.info))
+    return folder
+
+
+@pytest.fixture
+def clips(folder: Path) -> Clips:
+    return Clips(folder, crop=CROP, seed=0)
+
+
+def test_some_places_take_a_pair_and_always_the_same(clips: Clips) -> None:
+    taken = [place for place in range(200) if clips.views_at(place) is not None]
+    assert 0.5 * SHARE * 200 < len(taken) < 1.6 * SHARE * 200
+    once, again = clips.views_at(taken[0]), clips.views_at(taken[0])
+    assert once is not None and again is not None
+    assert torch.equal(once[1].second, again[1].second)
+
+
+def test_a_pair_is_two_crops_and_the_flow_between_them(clips: Clips) -> None:
+    pairs = [pair for place in range(60) if (pair := clips.views_at(place)) is not None]
+    for photo, views in pairs:
+        assert photo.shape == views.first.shape == views.second.shape == (1, 3, CROP, CROP)
+        assert torch.equal(photo, views.first)
+        assert views.flow.shape == (1, 2, CROP, CROP) and views.visible.dtype == torch.bool
+    carried = sum(float(temporal_error(views.first, views.second, views)) for _, views in pairs)
+    held = 0.0
+    for _, views in pairs:
+        still = type(views)(views.first, views.second, torch.zeros_like(views.flow), views.visible)
+        held += float(temporal_error(views.first, views.second, still))
+    assert carried < 0.7 * held, "the flow explains what moves"
+
+
+def test_folders_without_clips_are_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(RtstyleError, match="holds no clip"):
+        Clips(tmp_path, crop=CROP, seed=0)
