@@ -35,8 +35,8 @@ class Recipe:
             "vgg19.relu2_1": 1.0,
             "vgg19.relu3_1": 2.0,
             # More of these two, and the network lays its brightest shape (a star, a leaf) on every face.
-            "small_vgg19.relu4_1": 1.2,
-            "small_vgg19.relu5_1": 0.4,
+            "small_vgg19.relu4_1": 1.0,
+            "small_vgg19.relu5_1": 0.2,
         }
     )
     content_layers: dict[str, float] = field(
