@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import rtstyle.training
 from rtstyle.cli import main
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
@@ -19,6 +20,7 @@ from rtstyle.networks import build
 from rtstyle.styles import Style, load_style, save_style
 from rtstyle.training.plot import LossPlot
 from rtstyle.training.recipe import Recipe
+from rtstyle.training.recipe_file import make_recipe, read_recipe_file
 from rtstyle.training.train import Step
 
 TINY = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
@@ -252,3 +254,12 @@ def test_the_plot_shows_its_curves(place: Path) -> None:
     for colour, seen in (("1f77b4", True), ("d62728", True), ("2ca02c", False)):
         near = np.abs(drawn.astype(int) - list(bytes.fromhex(colour))).max(1) < 30
         assert (near.sum() > 300) == seen, colour
+
+
+def test_every_shipped_recipe_is_one() -> None:
+    paths = sorted((Path(rtstyle.training.__file__).parent / "recipes").glob("*.toml"))
+    assert len(paths) >= 16
+    for path in paths:
+        settings = read_recipe_file(path)
+        assert make_recipe(settings).network == "swift"
+        assert settings["title"] and path.stem == Path(settings["picture"]).stem
