@@ -70,7 +70,7 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
     return progress
 
 
-class _Queue:
+class FrameQueue:
     """Frames from one thread to another, at most `depth` at a time.
 
     With `drop_oldest` the giver never waits: a full queue loses its oldest frame, counted in `dropped`.
@@ -138,14 +138,22 @@ class Prefetch:
         source: closed with this one, by whoever closes this.
         depth: frames read ahead at most.
         drop_oldest: never hold the source up; see `latest`.
+        patience: seconds that `close` waits for a read under way; None: as long as it takes. A reader
+            left behind closes the source when its read returns.
     """
 
-    def __init__(self, source: Source, depth: int = DEPTH, drop_oldest: bool = False) -> None:
+    def __init__(
+        self, source: Source, depth: int = DEPTH, drop_oldest: bool = False, patience: float | None = None
+    ) -> None:
         self.info = source.info
         self._source = source
-        self._queue = _Queue(depth, drop_oldest)
+        self._patience = patience
+        self._queue = FrameQueue(depth, drop_oldest)
         self._thread = threading.Thread(target=self._read, name="rtstyle-read", daemon=True)
         self._closed = False
+        self._handover = threading.Lock()  # of the source, from reader to closer
+        self._reading = True
+        self._left_behind = False
 
     @property
     def dropped(self) -> int:
@@ -156,16 +164,23 @@ class Prefetch:
         while (frame := self._queue.get()) is not None:
             yield frame
 
+    def end(self) -> None:
+        """No more frames: whoever waits for one, waits no longer. From any thread; `close` still follows."""
+        self._queue.end(discard=True)
+
     def close(self) -> None:
         """Stop reading, wait for the reader, close the source. Safe to repeat."""
         if self._closed:
             return
         self._closed = True
-        self._queue.end(discard=True)
+        self.end()
         # A container must not be closed while another thread decodes it: that crashes the process.
         if self._thread.ident is not None:
-            self._thread.join()
-        self._source.close()
+            self._thread.join(self._patience)
+        with self._handover:
+            self._left_behind = self._thread.is_alive() and self._reading
+        if not self._left_behind:
+            self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -181,11 +196,20 @@ class Prefetch:
             self._queue.end()
         except BaseException as error:  # handed to the thread that consumes
             self._queue.end(error)
+        finally:
+            with self._handover:
+                self._reading = False
+            if self._left_behind:
+                self._source.close()
+
+
+# Seconds. A driver or a network may hold a read for longer; whoever ends a live run does not wait for it.
+_LIVE_PATIENCE = 1.0
 
 
 def latest(source: Source) -> Prefetch:
     """A live source that never queues: each frame taken is the newest one; the missed are counted."""
-    return Prefetch(source, depth=1, drop_oldest=True)
+    return Prefetch(source, depth=1, drop_oldest=True, patience=_LIVE_PATIENCE)
 
 
 class Background:
@@ -196,7 +220,7 @@ class Background:
 
     def __init__(self, sink: Sink, depth: int = DEPTH) -> None:
         self._sink = sink
-        self._queue = _Queue(depth)
+        self._queue = FrameQueue(depth)
         self._thread = threading.Thread(target=self._write, name="rtstyle-write", daemon=True)
         self._thread.start()
         self._closed = False

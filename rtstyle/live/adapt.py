@@ -1,0 +1,109 @@
+"""The size a live picture is restyled at, so that a frame rate is held on this machine."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import cv2
+import torch
+
+# One step changes the pixels to restyle by a fifth: enough to matter, too little to catch the eye.
+_STEP = 0.9
+_SMALLEST = 128  # pixels of the shorter side
+# Shares of the time between two frames: a size is given up above the first, chosen to stay below the
+# second. The rest is for capture, drawing and outputs, and for what else the machine does.
+_MOST, _AIM = 0.9, 0.75
+_FIRST_LOOK, _LOOK, _LONG_LOOK = 3, 12, 90  # frames measured before a step: at first, down, up
+_MOST_PATIENCE = 32  # long looks
+
+
+class Adapt:
+    """Chooses among sizes of one shape by the time that restyling takes.
+
+    Down as soon as a median says so, as many steps as the number of pixels makes likely; up by one
+    step after a long look, and after each such step that had to be taken back only after one twice as
+    long: it never hunts. The time is taken to grow with the number of pixels.
+
+    Args:
+        width, height: of the camera, pixels: the largest size.
+        rate: frames a second to hold.
+    """
+
+    def __init__(self, width: int, height: int, rate: float) -> None:
+        self.sizes = [(width, height)]
+        share = _STEP
+        while share * min(width, height) >= _SMALLEST:
+            # Multiples of 8, so that a network that halves thrice pads nothing.
+            self.sizes.append((_multiple(width * share), _multiple(height * share)))
+            share *= _STEP
+        self._interval = 1 / rate
+        self._place = 0
+        self._times: list[float] = []
+        self._fresh = True  # the first frame of a size pays for what is set up once
+        self._look = _FIRST_LOOK
+        self._patience = 1  # long looks before a step up
+        self._climbed = False  # the last step went up
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) to restyle at now."""
+        return self.sizes[self._place]
+
+    def took(self, seconds: float) -> None:
+        """Tell how long the last frame took at `size`; another size may hold from here on."""
+        if self._fresh:
+            self._fresh = False
+            return
+        self._times.append(seconds)
+        if len(self._times) % self._look == 0 and self._must_shrink():
+            return
+        if len(self._times) >= _LONG_LOOK * self._patience:
+            self._consider_growing()
+
+    def _must_shrink(self) -> bool:
+        now = median(self._times[-self._look :])
+        if now <= _MOST * self._interval or self._place == len(self.sizes) - 1:
+            self._look = _LOOK
+            return False
+        if self._climbed:
+            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+        place = self._place + 1
+        while place < len(self.sizes) - 1 and self._expected(now, place) > _AIM * self._interval:
+            place += 1
+        self._go(place, climbed=False)
+        return True
+
+    def _consider_growing(self) -> None:
+        now = median(self._times)
+        if self._place > 0 and self._expected(now, self._place - 1) <= _AIM * self._interval:
+            self._go(self._place - 1, climbed=True)
+        else:
+            self._times.clear()
+            self._climbed = False
+
+    def _expected(self, now: float, place: int) -> float:
+        return now * _pixels(self.sizes[place]) / _pixels(self.size)
+
+    def _go(self, place: int, climbed: bool) -> None:
+        self._place, self._climbed = place, climbed
+        self._times.clear()
+        self._fresh = True
+
+
+def scaled(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """An image (3, H, W) of bytes made (width, height), fast; the same one where it is so already."""
+    width, height = size
+    if image.shape[1:] == (height, width):
+        return image
+    smaller = width * height < image.shape[1] * image.shape[2]
+    pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return torch.from_numpy(cv2.resize(pixels, size, interpolation=way)).permute(2, 0, 1)
+
+
+def _multiple(side: float) -> int:
+    return max(8, 8 * round(side / 8))
+
+
+def _pixels(size: tuple[int, int]) -> int:
+    return size[0] * size[1]

@@ -1,0 +1,286 @@
+"""One live run: frames in, restyled frames out to any number of outputs, steered while it goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, Source
+from rtstyle.live.adapt import Adapt, scaled
+from rtstyle.live.controls import ACTIONS, Controls, call
+from rtstyle.live.outputs import Mailbox, Output
+from rtstyle.live.recording import SUFFIX, Recording, timed_path
+from rtstyle.live.snapshot import write_pair
+from rtstyle.live.stats import Stats
+from rtstyle.media.geometry import fit
+from rtstyle.pipeline import Prefetch, latest
+from rtstyle.stylizers.feedforward import FeedForward
+
+# Seconds that the end waits for outputs, and for a recording to be finished: only a sick disk takes so long.
+_PATIENCE, _RECORDING_PATIENCE = 0.8, 5.0
+# Seconds without a frame after which a source counts as waiting (a camera unplugged).
+_SILENCE = 1.0
+# Frames a recording may be behind before it loses some: a second or so of a slow disk.
+_RECORDING_DEPTH = 24
+
+Size = tuple[int, int]
+
+
+class LiveSession:
+    """Restyles the newest frame of a live source for outputs, until told to quit.
+
+    Nothing queues: a frame that comes while another is restyled replaces the one that waits. Outputs
+    given here are pushed to, each on its own thread; others pull with `latest`.
+
+    Args:
+        source: frames stamped at capture on time.monotonic; closed by `run`. Where it has a
+            `listener`, that is set to the session's notes.
+        palette: restyles; its styles can be chosen and mixed.
+        outputs: closed by `run`.
+        fps: frames a second to hold by choosing the processing size.
+        size: processing size as `geometry.parse_size` returns it, in place of a chosen one.
+        titles: of styles by name, for whoever shows them.
+        folder: where snapshots and recordings go, made when first used.
+        record: a file to record to from the start.
+        listener: told each note, a line of what happened (from any thread).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        palette: FeedForward,
+        outputs: Iterable[Output] = (),
+        *,
+        fps: float = 30,
+        size: tuple[int | None, int] | None = None,
+        titles: Mapping[str, str] | None = None,
+        folder: str | Path = "rtstyle-live",
+        record: str | Path | None = None,
+        listener: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        if not 0 < fps <= 1000:
+            raise RtstyleError(f"{fps} frames a second cannot be held; allowed are numbers above 0 to 1000")
+        self.source, self.palette = source, palette
+        self.stats = Stats()
+        self.notes: deque[tuple[int, str]] = deque(maxlen=20)  # (number from 1, line), newest last
+        self._titles = dict(titles or {})
+        self._folder = Path(folder)
+        self._listener = listener
+        self._fps = fps
+        self._camera: Size = (source.info.width, source.info.height)
+        fixed = None if size is None else fit(size, *self._camera, source.info.sample_aspect_ratio)[:2]
+        self._fixed: Size | None = fixed
+        self._adapt = Adapt(*self._camera, fps)
+        self._controls = Controls(palette)
+        self._lock = threading.Lock()  # of notes, recording, helpers
+        self._changed = threading.Condition()  # of _newest, _ended
+        self._newest: tuple[int, Frame, Frame] | None = None
+        self._pair: tuple[Frame, Frame] | None = None  # original and restyled, without a split
+        self._held: Frame | None = None  # the original of a frozen picture
+        self._ended = False
+        self._frames: Prefetch | None = None
+        self._outputs = list(outputs)
+        self._mailboxes: list[Mailbox] = []
+        self._helpers: list[threading.Thread] = []  # that write snapshots
+        self._finishing: list[Mailbox] = []  # recordings switched off
+        self._first_recording = Recording(Path(record), source.info, self.say) if record is not None else None
+        self._recorder: Mailbox | None = None
+        self._recorded = ""  # its file's name
+        if hasattr(source, "listener"):
+            source.listener = self.say
+
+    def run(self, seconds: float | None = None) -> Stats:
+        """Run until `quit`, the end of the source or so many seconds; outputs are finished then.
+
+        Raises what ended the source, and KeyboardInterrupt; the outputs are finished all the same.
+        """
+        timer = threading.Timer(seconds, self._quit) if seconds is not None else None
+        self._mailboxes += [self._mailbox(output) for output in self._outputs]
+        if self._first_recording is not None:
+            self._start_recording(self._first_recording)
+        try:
+            with latest(self.source) as frames:
+                self._frames = frames
+                if timer is not None:
+                    timer.daemon = True
+                    timer.start()
+                for frame in frames if not self._ended else ():
+                    self._step(frame, frames)
+                    if self._ended:
+                        break
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._finish()
+        return self.stats
+
+    def do(self, action: str, **arguments: Any) -> None:
+        """Apply one of `ACTIONS`, from any thread, before the next frame is restyled.
+
+        Arguments are those of the method of that name in `Controls`, or here: ``snapshot()``,
+        ``record(on=None)``, ``quit()``. Raises RtstyleError for an unknown action, argument or value.
+        """
+        own = {"snapshot": self._snapshot, "record": self._record, "quit": self._quit}
+        if action not in ACTIONS:
+            raise RtstyleError(f"no action '{action}'; there are: {', '.join(ACTIONS)}")
+        call(own.get(action) or getattr(self._controls, action), action, arguments)
+
+    def latest(self, after: int = 0, timeout: float = 0.0) -> tuple[int, Frame, Frame] | None:
+        """(number, original, shown) of the newest frame, numbers counting from 1.
+
+        Args:
+            after: only one with a larger number.
+            timeout: seconds to wait for such a one; None is returned when there is none, and at the end.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._number() > after, timeout)
+            return self._newest if self._number() > after else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over or about to be."""
+        return self._ended
+
+    def state(self) -> dict[str, Any]:
+        """All there is to show, JSON-ready.
+
+        styles [{name, title}], mix {name: share}, strength 0..1, split (None or 0..1), frozen, mirror,
+        tour (seconds, 0 for none), recording (None or the file's name), camera [width, height],
+        size [width, height] processed, fixed_size (bool), fps (asked), waiting (no frame for a second),
+        ended, notes [[number, line]], device, engine, stats (`Stats.recent`).
+        """
+        newest, recorder = self._newest, self._recorder
+        with self._lock:
+            notes = [list(note) for note in self.notes]
+        return {
+            "styles": [{"name": name, "title": self._titles.get(name, name)} for name in self.palette.styles],
+            **self._controls.state(),
+            "recording": self._recorded if recorder is not None and recorder.alive else None,
+            "camera": list(self._camera),
+            "size": list(self._size()),
+            "fixed_size": self._fixed is not None,
+            "fps": self._fps,
+            "waiting": newest is None or monotonic() - float(newest[1].time) > _SILENCE,
+            "ended": self._ended,
+            "notes": notes,
+            "device": str(self.palette.engine.device),
+            "engine": type(self.palette.engine).__name__.lower(),
+            "stats": self.stats.recent(),
+        }
+
+    def say(self, line: str) -> None:
+        """Note something that happened, for the listener and for `state`."""
+        with self._lock:
+            self.notes.append((self.notes[-1][0] + 1 if self.notes else 1, line))
+        self._listener(line)
+
+    def _step(self, frame: Frame, frames: Prefetch) -> None:
+        taken = monotonic()
+        controls = self._controls
+        self._held = (self._held or frame) if controls.frozen else None
+        original = replace(self._held or frame, time=frame.time)
+        if controls.mirrored:
+            original = replace(original, image=original.image.flip(2))
+        controls.advance(frame.time)
+        began = monotonic()
+        restyled = self._restyle(original)
+        done = monotonic()
+        shown = replace(restyled, image=controls.compose(original.image, restyled.image))
+        self._pair = original, restyled
+        with self._changed:
+            self._newest = self._number() + 1, original, shown
+            self._changed.notify_all()
+        self._hand_out(shown)
+        now = monotonic()
+        stages = {"capture": taken - float(frame.time), "restyle": done - began, "compose": now - done}
+        self.stats.frame(now - float(frame.time), frames.dropped + self._number(), stages)
+
+    def _restyle(self, frame: Frame) -> Frame:
+        """At the processing size, and back to the camera's."""
+        began, size = monotonic(), self._size()
+        small = self.palette(replace(frame, image=scaled(frame.image, size)))
+        height, width = frame.image.shape[1:]
+        restyled = replace(frame, image=scaled(small.image, (width, height)))
+        if self._fixed is None and self.palette.strength > 0:
+            self._adapt.took(monotonic() - began)
+        return restyled
+
+    def _hand_out(self, shown: Frame) -> None:
+        recorder = self._recorder
+        for mailbox in [*self._mailboxes, *([recorder] if recorder is not None else [])]:
+            mailbox.put(shown)
+            self.stats.dropped(mailbox.output.name, mailbox.dropped)
+
+    def _size(self) -> Size:
+        return self._fixed or self._adapt.size
+
+    def _number(self) -> int:
+        return self._newest[0] if self._newest is not None else 0
+
+    def _mailbox(self, output: Output, depth: int = 1) -> Mailbox:
+        return Mailbox(output, depth=depth, shown=self.stats.shown, failed=self.say)
+
+    def _snapshot(self) -> None:
+        pair = self._pair
+        if pair is None:
+            raise RtstyleError("no snapshot yet: no picture has come from the camera")
+
+        def write() -> None:
+            try:
+                self.say(f"snapshot: {write_pair(self._folder, *pair)}")
+            except RtstyleError as error:
+                self.say(str(error))
+
+        helper = threading.Thread(target=write, name="rtstyle-snapshot", daemon=True)
+        helper.start()
+        with self._lock:
+            self._helpers = [*(each for each in self._helpers if each.is_alive()), helper]
+
+    def _record(self, on: bool | None = None) -> None:
+        if on is not None and not isinstance(on, bool):
+            raise RtstyleError(f"on is {on!r}; it takes true, false, or nothing for the other way round")
+        with self._lock:
+            recorder = self._recorder
+            running = recorder is not None and recorder.alive
+            if running == (not running if on is None else on) or self._ended:
+                return
+            if recorder is not None:  # it finishes by itself; the end of the run waits for it
+                recorder.end()
+                self._finishing = [*(each for each in self._finishing if each.alive), recorder]
+            self._recorder = None
+            if not running:
+                self._start_recording(Recording(timed_path(self._folder, SUFFIX), self.source.info, self.say))
+
+    def _start_recording(self, recording: Recording) -> None:
+        self._recorded = recording.path.name
+        self._recorder = self._mailbox(recording, _RECORDING_DEPTH)
+
+    def _quit(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        if self._frames is not None:
+            self._frames.end()
+
+    def _finish(self) -> None:
+        """End all outputs at once, then wait for them together."""
+        self._quit()
+        self.stats.end()
+        with self._lock:
+            recorders = [*self._finishing, *([self._recorder] if self._recorder is not None else [])]
+            helpers = self._helpers
+        now = monotonic()
+        waits = {**dict.fromkeys(self._mailboxes, _PATIENCE), **dict.fromkeys(recorders, _RECORDING_PATIENCE)}
+        for mailbox in waits:
+            mailbox.end()
+        for mailbox, patience in waits.items():
+            if not mailbox.join(max(0.0, now + patience - monotonic())):
+                self.say(f"{mailbox.output.name} does not end; it is left behind")
+        for helper in helpers:
+            helper.join(_RECORDING_PATIENCE)

@@ -1,0 +1,22 @@
+"""A still of a live picture: the original and the restyled one, side by side in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtstyle.frame import Frame
+from rtstyle.live.recording import timed_path
+from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.output import make_parent
+
+
+def write_pair(folder: Path, original: Frame, restyled: Frame) -> Path:
+    """Write two PNGs, ``TIME-original.png`` and ``TIME-restyled.png``; returns the path of the second.
+
+    Raises RtstyleError for a folder that cannot be written.
+    """
+    path = timed_path(folder, "-restyled.png")
+    make_parent(path)
+    write_image(path.with_name(path.name.replace("-restyled", "-original")), Picture(original.image))
+    write_image(path, Picture(restyled.image))
+    return path
