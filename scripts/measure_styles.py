@@ -14,16 +14,22 @@ from typing import Any
 import torch
 
 from rtstyle.perception.backbones import load_backbone
+from rtstyle.perception.losses import gram
 from rtstyle.styles import Style, list_styles, load_style, save_style
 from rtstyle.training.data import list_pictures, read_picture
-from rtstyle.training.evaluate import LAYERS, load_scenes, nearness, steadiness
+from rtstyle.training.evaluate import LAYERS, STYLE_LAYERS, load_scenes, nearness, steadiness
 
 FOLDER = Path(__file__).resolve().parent.parent / "models"
 SIZE = 480  # pixels, shorter side of the photos
 
 
 def figures_of(
-    name: str, painting: torch.Tensor, photos: list[torch.Tensor], scenes: dict[str, Any], backbone: Any
+    name: str,
+    painting: torch.Tensor,
+    photos: list[torch.Tensor],
+    photo_grams: list[dict[str, torch.Tensor]],
+    scenes: dict[str, Any],
+    backbone: Any,
 ) -> dict[str, Any]:
     """The card's figures: nearness of the style and of the untouched photos, steadiness and the input's."""
     _, network = load_style(name)
@@ -33,14 +39,20 @@ def figures_of(
         return network(image).clamp(0, 1)
 
     near = nearness(restyle, photos, painting, backbone)
-    untouched = nearness(lambda image: image, photos, painting, backbone)
+    with torch.inference_mode():
+        target = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
+    untouched = [gram_error(own[layer], target[layer]) for own in photo_grams for layer in STYLE_LAYERS]
     found: dict[str, Any] = {"photos": len(photos), "photo_size": SIZE, **near}
-    found["photo_style_error"] = untouched["style_error"]
+    found["photo_style_error"] = round(sum(untouched) / len(untouched), 4)
     for scene, row in steadiness(restyle, photos, scenes).items():
         found[scene] = row["styled"]
         if not scene.endswith("ratio"):
             found[f"{scene} (input)"] = row["input"]
     return found
+
+
+def gram_error(found: torch.Tensor, target: torch.Tensor) -> float:
+    return float((found - target).square().mean() / target.square().mean())
 
 
 def row_of(card: Style) -> str:
@@ -70,17 +82,23 @@ def main() -> int:
     photos = [read_picture(path, SIZE) for path in list_pictures(options.photos)]
     scenes = load_scenes(options.flow, options.clip)
     backbone = load_backbone("vgg19", LAYERS, options.backbone_weights)
+    with torch.inference_mode():  # the same for every style
+        photo_grams = [
+            {layer: gram(features) for layer, features in backbone(photo[None]).items()} for photo in photos
+        ]
     wanted = (
         options.styles.split(",") if options.styles else [path.stem for path in FOLDER.glob("*.safetensors")]
     )
     for card in list_styles():
         if card.name not in wanted:
             continue
-        # plain_strokes and the johnson styles carry the painting's name otherwise.
+        # Where the style is not named after its painting, the recipe names that.
         painting = card.recipe.get("picture", card.name.removesuffix("_johnson"))
         size = card.recipe.get("style_size", SIZE)
         target = read_picture(options.paintings / f"{painting}.jpg", size)
-        card = dataclasses.replace(card, figures=figures_of(card.name, target, photos, scenes, backbone))
+        card = dataclasses.replace(
+            card, figures=figures_of(card.name, target, photos, photo_grams, scenes, backbone)
+        )
         save_style(FOLDER / f"{card.name}.safetensors", load_style(card.name)[1], card, half=True)
         print(row_of(card), flush=True)
     return 0
