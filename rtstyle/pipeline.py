@@ -165,8 +165,12 @@ class Prefetch:
             yield frame
 
     def end(self) -> None:
-        """No more frames: whoever waits for one, waits no longer. From any thread; `close` still follows."""
+        """No more frames: whoever waits for one, waits no longer. From any thread; `close` still follows.
+
+        A source that waits by itself (for a camera to come back) has a method `stop`, which is called.
+        """
         self._queue.end(discard=True)
+        getattr(self._source, "stop", lambda: None)()
 
     def close(self) -> None:
         """Stop reading, wait for the reader, close the source. Safe to repeat."""

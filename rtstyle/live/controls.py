@@ -46,7 +46,8 @@ class Controls:
         self.mirrored = False
         self.tour_seconds = Fraction(0)  # 0: no tour
         self._position = 0.5  # of the split when it is next switched on
-        self._next_leg: Fraction | None = None  # when the tour goes on
+        self._goal = ""  # style a tour is on its way to
+        self._next_leg: Fraction | None = None  # when it is there
 
     def next(self) -> None:
         self._step(1)
@@ -101,11 +102,14 @@ class Controls:
     def advance(self, time: Fraction) -> None:
         """Keep a tour going; called before each frame with its time.
 
-        A leg begins where the last one ended, whatever the mix is then: a tour begins without a jump.
+        It begins without a jump, with the mix of the moment.
         """
         seconds = self.tour_seconds
         if seconds and (self._next_leg is None or time >= self._next_leg):
-            self.palette.travel({self._beside(1): 1.0}, seconds)
+            if self._next_leg is not None:  # arrived, however long the frames before took
+                self.palette.mix = {self._goal: 1.0}
+            self._goal = self._beside(1)
+            self.palette.travel({self._goal: 1.0}, seconds)
             self._next_leg = time + seconds
 
     def compose(self, original: torch.Tensor, restyled: torch.Tensor) -> torch.Tensor:
