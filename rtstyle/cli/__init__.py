@@ -20,6 +20,7 @@ from rtstyle.errors import RtstyleError
 COMMANDS = {
     "video": "restyle a video file, or a folder of them",
     "image": "restyle pictures, or folders of them",
+    "live": "restyle a camera, live",
     "train": "train a style from one picture and a folder of photos",
     "evaluate": "measure a style: nearness to painting and photo, steadiness in video",
     "styles": "list, show and import styles",

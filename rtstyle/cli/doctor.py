@@ -6,9 +6,13 @@ import argparse
 import os
 import platform
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import print_json
+
+if TYPE_CHECKING:
+    from rtstyle.media.v4l2 import Mode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +36,15 @@ def _facts() -> dict[str, Any]:
 
     import rtstyle
     from rtstyle.engines import ENGINES
+    from rtstyle.live.window import why_no_window
+    from rtstyle.media.camera import list_cameras
     from rtstyle.media.encoders import ENCODERS
     from rtstyle.styles import DEFAULT_STYLE, list_styles, own_folder
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     built = [codec for codec, encoder in ENCODERS.items() if encoder.name in av.codecs_available]
     names = [card.name for card in list_styles()]
+    cameras = [f"{each.path} {each.name} ({_best(each.modes)})" for each in list_cameras()]
     return {
         "rtstyle": rtstyle.__version__,
         "python": f"{platform.python_version()} on {platform.platform(terse=True)}",
@@ -48,8 +55,26 @@ def _facts() -> dict[str, Any]:
         "device": "cuda" if gpus else "cpu",
         "engines": list(ENGINES),
         "encoders": built,
+        "cameras": cameras or _no_camera(),
+        "window": why_no_window() or "yes",
         "styles": names or "none found; is the installation complete?",
         "default style": DEFAULT_STYLE if DEFAULT_STYLE in names else f"{DEFAULT_STYLE} (missing)",
         "your styles": str(own_folder()),
         "terminal": "yes" if sys.stderr.isatty() else "no (progress is silent; --progress shows it)",
     }
+
+
+def _best(modes: Sequence[Mode]) -> str:
+    """The largest picture of each format, and how many others there are."""
+    largest: dict[str, Mode] = {}
+    for mode in sorted(modes, key=lambda mode: (mode.width * mode.height, mode.rate or 0)):
+        largest[mode.format] = mode
+    more = len(modes) - len(largest)
+    said = [str(mode) for mode in largest.values()] or ["cannot be asked: in use, or no permission"]
+    return "; ".join([*said, *([f"{more} more"] if more else [])])
+
+
+def _no_camera() -> str:
+    if sys.platform == "linux":
+        return "none found; 'rtstyle live --camera synthetic' works without one"
+    return "not listed on this system; try 'rtstyle live --camera 0'"

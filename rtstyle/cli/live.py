@@ -1,0 +1,213 @@
+"""``rtstyle live``: a camera restyled, in a window, in a browser, as a camera, to a file or a stream."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtstyle.cli.options import add_style_options, print_json, say
+from rtstyle.errors import RtstyleError
+
+if TYPE_CHECKING:
+    from rtstyle.frame import Source
+    from rtstyle.live.outputs import Output
+    from rtstyle.live.session import LiveSession
+    from rtstyle.stylizers.feedforward import FeedForward
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--camera", default="0", metavar="SPEC",
+        help="a camera (0, /dev/video0), a video file (played and looped), an address (rtsp://...),"
+        " 'synthetic' (a drawn scene), 'browser' (the studio viewer's own camera) (0)",
+    )  # fmt: skip
+    parser.add_argument("--camera-size", metavar="WxH|H", help="what to ask the camera for (its own choice)")
+    add_style_options(parser)
+    parser.add_argument("--tour", type=float, metavar="SECONDS", help="go through the styles, so long each")
+    group = parser.add_argument_group("outputs", "several at once; a window if none, or else the studio")
+    group.add_argument("--window", action="store_true", help="a window; h shows its keys")
+    group.add_argument("--studio", action="store_true", help="a page for the browser")
+    group.add_argument("--host", default="127.0.0.1", help="address the studio listens on (127.0.0.1)")
+    group.add_argument("--port", type=int, metavar="N", help="its port (8350)")
+    group.add_argument("--virtual-camera", metavar="DEV", help="a camera for other programs: /dev/video10")
+    group.add_argument("--record", type=Path, metavar="FILE", help="a file: mkv, mp4, mov or webm")
+    group.add_argument("--stream", metavar="URL", help="rtmp://, rtsp://, udp:// or srt:// address")
+    group.add_argument(
+        "--folder", type=Path, default=Path("rtstyle-live"), metavar="DIR",
+        help="for pictures and recordings made while it runs (rtstyle-live)",
+    )  # fmt: skip
+    group = parser.add_argument_group("speed")
+    group.add_argument("--fps", type=float, default=30, help="held by a smaller picture if need be (30)")
+    group.add_argument("--size", metavar="WxH|H", help="restyle at this size, whatever the speed")
+    group.add_argument("--duration", type=float, metavar="SECONDS", help="end by itself")
+    group = parser.add_argument_group("report")
+    group.add_argument("--stats", type=Path, metavar="FILE", help="write figures as JSON at the end")
+    group.add_argument("--json", action="store_true", help="print them on stdout")
+    group.add_argument("--quiet", action="store_true", help="no notes")
+
+
+def run(options: argparse.Namespace) -> int:
+    from rtstyle.live.session import LiveSession
+    from rtstyle.media.geometry import parse_size
+
+    if options.duration is not None and not 0 < options.duration < 1e9:
+        raise RtstyleError(f"--duration {options.duration}; allowed are seconds above 0")
+    windowed, served = _places(options)
+    size = parse_size(options.size) if options.size else None
+    palette, styles, titles = _palette(options)
+    with ExitStack() as stack:
+        source = _source(options, served)
+        stack.callback(source.close)
+        session: LiveSession = LiveSession(
+            source,
+            palette,
+            _outputs(options, source, lambda line: session.say(line)),
+            fps=options.fps,
+            size=size,
+            titles=titles,
+            folder=options.folder,
+            record=options.record,
+            listener=lambda line: say(options, [line]),
+        )
+        if options.tour is not None:
+            session.do("tour", seconds=options.tour)
+        if served:
+            _serve(options, session, styles, stack)
+        try:
+            _run(options, session, windowed)
+        finally:
+            _report(options, session)
+    return 0
+
+
+def _places(options: argparse.Namespace) -> tuple[bool, bool]:
+    """Whether to open a window and whether to serve the studio."""
+    windowed, served = options.window, options.studio or options.camera == "browser"
+    anything = windowed or served or options.virtual_camera or options.record or options.stream
+    if windowed or not anything:
+        from rtstyle.live.window import why_no_window
+
+        reason = why_no_window()
+        if reason is None:
+            windowed = True
+        elif windowed:
+            raise RtstyleError(reason)
+        else:
+            served = True
+            say(options, [f"{reason.partition(';')[0]}; the studio is opened in its place"])
+    return windowed, served
+
+
+def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[str, str]]:
+    """The styles at hand: a palette, how they were named, their titles.
+
+    They are those asked for, or the default one and all that mix with it.
+    """
+    from rtstyle.api import load_palette
+    from rtstyle.mixing import MOST, mixes, parse_mix
+    from rtstyle.styles import DEFAULT_STYLE, list_styles, load_style, style_name
+
+    if options.style is None:
+        first, _ = load_style(DEFAULT_STYLE)
+        others = [card.name for card in list_styles() if mixes(first, card) and card.name != first.name]
+        shares = dict.fromkeys([DEFAULT_STYLE, *others][:MOST], 1.0)
+    else:
+        shares = parse_mix(options.style)
+    palette = load_palette(list(shares), options.strength, options.device, options.engine)
+    if len(set(shares.values())) > 1:  # weights were given: begin with that mix
+        palette.mix = dict(zip(palette.styles, shares.values(), strict=True))
+    titles = {style_name(style): load_style(style)[0].title for style in shares}
+    return palette, list(shares), {name: title for name, title in titles.items() if title}
+
+
+def _source(options: argparse.Namespace, served: bool) -> Source:
+    from rtstyle.media.camera import open_camera
+    from rtstyle.media.geometry import parse_size
+
+    size = parse_size(options.camera_size) if options.camera_size else None
+    source = None
+    if options.camera != "browser":
+        try:
+            source = open_camera(options.camera, size, options.fps)
+        except RtstyleError as error:
+            if not served or options.camera != "0":
+                raise
+            say(options, [f"{error}; the page can use the camera of its viewer"])
+    if not served:
+        assert source is not None
+        return source
+    from rtstyle.studio import BrowserCamera
+
+    if source is not None:
+        return BrowserCamera(otherwise=source)
+    height = size[1] if size else 480
+    return BrowserCamera((size and size[0]) or height * 4 // 3, height)
+
+
+def _outputs(options: argparse.Namespace, source: Source, note: Any) -> list[Output]:
+    outputs: list[Output] = []
+    if options.virtual_camera:
+        from rtstyle.live.virtual_camera import open_virtual_camera
+
+        outputs.append(open_virtual_camera(options.virtual_camera, source.info))
+    if options.stream:
+        from rtstyle.live.stream import StreamOutput
+
+        outputs.append(StreamOutput(options.stream, source.info, note))
+    return outputs
+
+
+def _serve(
+    options: argparse.Namespace, session: LiveSession, styles: list[str], stack: ExitStack
+) -> None:
+    from rtstyle.studio import BrowserCamera, Studio, thumbnails
+
+    port = {} if options.port is None else {"port": options.port}
+    camera = session.source if isinstance(session.source, BrowserCamera) else None
+    studio = Studio(session, options.host, camera=camera, thumbnails=thumbnails(styles), **port)
+    stack.enter_context(studio)
+    print(f"rtstyle: open {studio.url} in a browser", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace, session: LiveSession, windowed: bool) -> None:
+    if not windowed:
+        session.run(options.duration)
+        return
+    from rtstyle.live.window import Window
+
+    # A window belongs to the main thread on every system, so the session gets another one.
+    with ThreadPoolExecutor(1, "rtstyle-live") as pool:
+        running = pool.submit(session.run, options.duration)
+        try:
+            Window(session).run()
+        finally:
+            session.do("quit")
+        running.result()
+
+
+def _report(options: argparse.Namespace, session: LiveSession) -> None:
+    figures = session.stats.as_dict()
+    state = session.state()
+    kept = ("camera", "size", "fps", "device", "engine")
+    figures = {**figures, **{name: state[name] for name in kept}, "style": session.palette.name}
+    latency = figures["latency_ms"]
+    say(
+        options,
+        [
+            f"{figures['frames_out']} frames in {figures['seconds']:.1f} s ({figures['fps_out']:.1f} fps),"
+            f" {figures['dropped']} dropped; from camera to picture {latency['p50']:.0f} ms,"
+            f" 95 of 100 within {latency['p95']:.0f} ms"
+        ],
+    )
+    if options.json:
+        print_json(figures)
+    if options.stats is not None:
+        try:
+            options.stats.write_text(json.dumps(figures, indent=2) + "\n")
+        except OSError as error:
+            raise RtstyleError(f"{options.stats}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,127 @@
+"""The live picture sent over the network as H.264, at the true times of capture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from time import monotonic
+
+import av
+from av.container import OutputContainer
+
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, VideoInfo
+from rtstyle.media.color import ColorTags, FromRgb
+from rtstyle.media.geometry import pad, stretch
+
+_CLOCK = Fraction(1, 90000)
+_RETRY = 2.0  # seconds between attempts to reach a receiver that went away
+_KEY_FRAMES = 2  # seconds between them: how long a new viewer waits at most
+_BITS = 0.1  # a pixel: painted pictures have more detail than filmed ones
+# (start of the address, FFmpeg's container, its options); the first that fits.
+_KINDS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (r"rtmps?://", "flv", {"flvflags": "no_duration_filesize"}),
+    (r"rtsps?://", "rtsp", {"rtsp_transport": "tcp"}),
+    (r".*\.flv$", "flv", {}),
+    (r"", "mpegts", {"flush_packets": "1"}),
+)
+
+
+class StreamOutput:
+    """An output to an address: rtmp as FLV, rtsp as RTSP, any other (udp, srt, tcp, a file) as MPEG-TS.
+
+    When the receiver goes away it is tried again, and frames meanwhile are left out.
+
+    Args:
+        url: where to, as FFmpeg names it.
+        info: size and usual rate of the frames.
+        say: told when the stream is lost and when it is back.
+
+    Raises RtstyleError when the first attempt to connect fails.
+    """
+
+    name = "stream"
+
+    def __init__(self, url: str, info: VideoInfo, say: Callable[[str], None] = lambda line: None) -> None:
+        self._url = url
+        # Without the key of a streaming service, which is a secret.
+        host = re.match(r"(\w+://)(?:[^/@]*@)?([^/?]*)", url)
+        self._label = f"{host[1]}{host[2]}" if host else url
+        self._kind = next(kind for kind in _KINDS if re.match(kind[0], url))
+        self._info = info
+        self._say = say
+        self._convert = FromRgb(ColorTags.untagged(info.height), "yuv420p")
+        self._container: OutputContainer | None = None
+        self._retry = 0.0  # time.monotonic of the next attempt
+        try:
+            self._connect()
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RtstyleError(f"cannot stream to {self._label} ({reason}); is a receiver there?") from None
+
+    def show(self, frame: Frame) -> None:
+        try:
+            if self._container is None:
+                if monotonic() < self._retry:
+                    return
+                self._connect()
+                self._say(f"stream to {self._label} is back")
+            self._send(frame)
+        except (av.error.FFmpegError, OSError) as error:
+            if self._container is not None:
+                self._say(f"stream to {self._label} is lost ({error.strerror}); trying again")
+            self._drop()
+            self._retry = monotonic() + _RETRY
+
+    def close(self) -> None:
+        if self._container is None:
+            return
+        try:
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise RtstyleError(f"{self._label} went away ({error.strerror})") from None
+
+    def _connect(self) -> None:
+        _, kind, options = self._kind
+        container = av.open(self._url, "w", format=kind, options=options, timeout=(5, 5))
+        try:
+            rate = self._info.rate.limit_denominator(1001)
+            width, height = (side + side % 2 for side in (self._info.width, self._info.height))
+            bits = round(_BITS * width * height * rate)
+            stream = container.add_stream(
+                "libx264",
+                rate=rate,
+                options={
+                    "preset": "superfast", "tune": "zerolatency", "g": str(round(_KEY_FRAMES * rate)),
+                    "maxrate": str(bits), "bufsize": str(bits), "crf": "21",
+                },
+            )  # fmt: skip
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.time_base = _CLOCK
+            container.start_encoding()
+        except BaseException:
+            container.close()
+            raise
+        self._container, self._stream = container, stream
+        self._begin: Fraction | None = None
+        self._last = -1
+
+    def _send(self, frame: Frame) -> None:
+        assert self._container is not None
+        self._begin = frame.time if self._begin is None else self._begin
+        size = (self._info.width, self._info.height)
+        even = (self._stream.width, self._stream.height)
+        picture = self._convert(pad(stretch(frame.image, size), even))
+        self._last = max(self._last + 1, round((frame.time - self._begin) / _CLOCK))
+        picture.pts, picture.time_base = self._last, _CLOCK
+        self._container.mux(self._stream.encode(picture))
+
+    def _drop(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            with suppress(av.error.FFmpegError, OSError):  # it is lost already
+                container.close()
