@@ -29,8 +29,9 @@ _LATEST = 0.5
 _OPEN, _READ = 10.0, 5.0
 _RETRIES = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts; the last one again and again
 
-# What FFmpeg gathers before it gives the first frame is delay for ever: the least of it everywhere.
-_OPTIONS = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "500000", "analyzeduration": "1000000"}
+# FFmpeg looks at the first seconds of a stream before it gives any: the least of that. What it gathered
+# then is decoded at once and dropped for newer frames; its option nobuffer would lose the first key frame.
+_OPTIONS = {"flags": "low_delay", "probesize": "500000", "analyzeduration": "1000000"}
 # RTSP over UDP shows every lost packet as a smear of seconds.
 _PROTOCOL_OPTIONS = {"rtsp": {"rtsp_transport": "tcp"}, "rtsps": {"rtsp_transport": "tcp"}}
 
