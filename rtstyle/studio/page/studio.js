@@ -132,7 +132,8 @@ function chip({ name, title }, place) {
 
 function mixRow({ name }) {
   const label = make("label", "slider"), input = make("input", ""), out = make("output", "");
-  Object.assign(input, { type: "range", min: 0, max: 100, name });
+  Object.assign(input, { type: "range", min: 0, max: 100, name, id: `mix-${name}` });
+  label.htmlFor = input.id; // else it would name the output, which comes first
   input.oninput = () => {
     touch("mix");
     weights[name] = +input.value;
@@ -379,15 +380,21 @@ $("quit").onclick = () => {
   else text($("quit"), "Really end it, for all who watch?");
 };
 
-const KEYS = { s: "split", f: "freeze", m: "mirror", r: "record", p: "snapshot", c: "camera", e: "full", t: "tour", ArrowLeft: "previous", ArrowRight: "next" };
+// Those of the window, and arrows.
+const KEYS = {
+  s: "split", f: "freeze", m: "mirror", r: "record", p: "snapshot", c: "camera", e: "full", t: "tour",
+  b: "previous", n: "next", ArrowLeft: "previous", ArrowRight: "next",
+};
+const STRENGTH = { "+": 10, "=": 10, "-": -10, ArrowUp: 5, ArrowDown: -5 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !event.key.startsWith("Arrow")) return;
   const { key, target } = event;
   if (key === "h" || key === "?") { help(); return; }
   if (!state || $("help").open || target.matches("select") || target.matches("input") && key.startsWith("Arrow")) return;
   if (KEYS[key]) does[KEYS[key]]();
-  else if (key === "ArrowUp" || key === "ArrowDown") setStrength(+$("strength").value + (key === "ArrowUp" ? 5 : -5));
+  else if (STRENGTH[key]) setStrength(+$("strength").value + STRENGTH[key]);
   else if (key >= "1" && key <= "9" && state.styles[key - 1]) choose(state.styles[key - 1].name);
+  else if (key === "q") { help(true); $("quit").focus(); }
   else return;
   event.preventDefault();
 });
