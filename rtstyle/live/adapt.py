@@ -65,9 +65,11 @@ class Adapt:
         if now <= _MOST * self._interval or self._place == len(self.sizes) - 1:
             self._look = _LOOK
             return False
-        if self._climbed:
-            self._patience = min(2 * self._patience, _MOST_PATIENCE)
         place = self._place + 1
+        if self._climbed:  # back to what held
+            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+            self._go(place, climbed=False)
+            return True
         while place < len(self.sizes) - 1 and self._expected(now, place) > _AIM * self._interval:
             place += 1
         self._go(place, climbed=False)

@@ -1,0 +1,145 @@
+"""rtstyle live from the command line, without camera, display or network."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtstyle.cli import main
+from rtstyle.live import window
+from rtstyle.live.session import LiveSession
+from tests.families import save_family
+from tests.media import Clip, read
+
+
+@pytest.fixture(autouse=True)
+def family(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("styles")
+    save_family(folder, "home", "aa", "bb", "cc")
+    monkeypatch.setenv("RTSTYLE_STYLES", str(folder))
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return Clip(frames=5).make(tmp_path / "clip.mp4")
+
+
+def run(*arguments: str | Path) -> int:
+    return main(["live", *(str(argument) for argument in arguments)])
+
+
+def test_a_file_is_recorded_for_so_long(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, figures = tmp_path / "out.mkv", tmp_path / "stats.json"
+    style = ("--style", "aa:1,bb:3")
+    assert (
+        run("--camera", clip, "--record", out, "--duration", "0.3", *style, "--json", "--stats", figures) == 0
+    )
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert said == json.loads(figures.read_text())
+    assert said["style"] == "aa:0.25+bb:0.75"
+    assert (said["camera"], said["fps"], said["device"]) == ([64, 48], 30, "cpu")
+    assert said["outputs"]["recording"]["shown"] == len(read(out)[0])
+    assert f"{out}: recorded" in printed.err
+
+
+def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
+    raw, sent, out = (tmp_path / name for name in ("raw", "sent.ts", "out.mkv"))
+    outputs = ("--virtual-camera", raw, "--stream", sent, "--record", out, "--quiet")
+    assert run("--camera", clip, *outputs, "--style", "aa,bb", "--tour", "1", "--duration", "0.3") == 0
+    assert raw.stat().st_size % (64 * 48 * 3 // 2) == 0
+    assert len(read(sent)[0]) > 0
+    assert len(read(out)[0]) > 0
+
+
+def test_interrupting_finishes_the_files(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = LiveSession._step
+    steps = 0
+
+    def interrupted(self: LiveSession, *arguments: Any) -> None:
+        nonlocal steps
+        step(self, *arguments)
+        steps += 1
+        if steps == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveSession, "_step", interrupted)
+    out, figures = tmp_path / "out.mkv", tmp_path / "stats.json"
+    assert run("--camera", clip, "--style", "aa", "--record", out, "--stats", figures) == 130
+    assert len(read(out)[0]) == 3
+    assert json.loads(figures.read_text())["frames_out"] == 3
+    assert capsys.readouterr().err.endswith("rtstyle: interrupted\n")
+
+
+def test_a_window_has_the_main_thread(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Fake:
+        def __init__(self, session: LiveSession) -> None:
+            self.session = session
+
+        def run(self) -> None:
+            seen.append(threading.current_thread().name)
+            assert self.session.latest(0, timeout=10) is not None
+            self.session.do("quit")
+
+    monkeypatch.setattr(window, "Window", Fake)
+    monkeypatch.setattr(window, "why_no_window", lambda: None)
+    assert run("--camera", clip, "--style", "aa", "--quiet") == 0
+    assert seen == [threading.main_thread().name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--camera", "no.mp4", "--record", "o.mkv"], "--camera no.mp4: no such file"),
+        (["--camera", "/dev/video98", "--record", "o.mkv"], "camera /dev/video98"),
+        (["--camera", "synthetic", "--record", "o.txt"], "cannot write .txt"),
+        (["--camera", "synthetic", "--record", "o.mkv", "--fps", "0"], "0 frames/s, 3600 s: every number must be above 0"),
+        (["--camera", "synthetic", "--record", "o.mkv", "--duration", "-1"], "--duration -1.0"),
+        (["--camera", "synthetic", "--record", "o.mkv", "--size", "x"], "size 'x' is not understood"),
+        (["--camera", "synthetic", "--record", "o.mkv", "--tour", "3"], "a tour needs two styles"),
+        (["--camera", "synthetic", "--virtual-camera", "/dev/video98"], "no virtual camera /dev/video98"),
+        (["--window"], "no window: there is no way"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(window, "why_no_window", lambda: "no window: there is no way")
+    assert run("--style", "aa", *arguments) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_doctor_names_cameras(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from fractions import Fraction
+
+    from rtstyle.media import camera
+    from rtstyle.media.v4l2 import Device, Mode
+
+    modes = tuple(Mode("MJPG", width, width * 9 // 16, Fraction(30)) for width in (1280, 640))
+    found = [Device("/dev/video0", "Eye", modes), Device("/dev/video2", "Shut")]
+    monkeypatch.setattr(camera, "list_cameras", lambda: found)
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cameras"] == [
+        "/dev/video0 Eye (MJPG 1280x720 at 30; 1 more)",
+        "/dev/video2 Shut (cannot be asked: in use, or no permission)",
+    ]
