@@ -1,4 +1,4 @@
-"""What do the styles look like? One sheet: each row a photo, then the photo in every style.
+"""What do the styles look like? One photo in all of them, or a row of photos for each.
 
 python scripts/make_gallery.py PHOTO... SHEET.jpg --styles starry_night,NAME
 """
@@ -34,20 +34,27 @@ def tile(picture: Picture, width: int, height: int) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def make_gallery(photos: list[Path], styles: list[str], sheet: Path, width: int, height: int) -> None:
-    stylizers = [load_stylizer(name) for name in styles]
-    rows = len(photos)
-    size = ((len(styles) + 1) * (width + GAP) - GAP, CAPTION + rows * (height + GAP) - GAP)
-    canvas = Image.new("RGB", size, "white")
+def make_gallery(
+    photos: list[Path], styles: list[str], sheet: Path, width: int, height: int, columns: int
+) -> None:
+    """One photo: a grid of it in every style, so many columns wide. Several: a row for each style."""
+    frames = [tile(read_image(path), width, height) for path in photos]
+    named: list[tuple[str, Image.Image]] = []
+    for name in ["photo", *styles]:
+        stylizer = load_stylizer(name) if name != "photo" else None
+        for place, photo in enumerate(frames):
+            frame = Frame(torch.from_numpy(np.array(photo)).permute(2, 0, 1))
+            view = to_image(stylizer(frame).image) if stylizer else photo
+            named.append((name if place == 0 else "", view))
+    across = columns if len(photos) == 1 else len(photos)
+    rows = -(-len(named) // across)
+    canvas = Image.new("RGB", (across * (width + GAP) - GAP, rows * (height + CAPTION + GAP) - GAP), "white")
     draw = ImageDraw.Draw(canvas)
-    for column, name in enumerate(["photo", *styles]):
-        draw.text((column * (width + GAP) + 2, 4), name, fill="black")
-    for row, path in enumerate(photos):
-        photo = tile(read_image(path), width, height)
-        frame = Frame(torch.from_numpy(np.array(photo)).permute(2, 0, 1))
-        views = [photo, *(to_image(stylizer(frame).image) for stylizer in stylizers)]
-        for column, view in enumerate(views):
-            canvas.paste(view, (column * (width + GAP), CAPTION + row * (height + GAP)))
+    for place, (name, view) in enumerate(named):
+        row, column = divmod(place, across)
+        left, top = column * (width + GAP), row * (height + CAPTION + GAP)
+        draw.text((left + 2, top + 4), name, fill="black", font_size=14)
+        canvas.paste(view, (left, top + CAPTION))
     sheet.parent.mkdir(parents=True, exist_ok=True)
     canvas.save(sheet, quality=88)
 
@@ -60,7 +67,8 @@ if __name__ == "__main__":
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--styles", help="names, with commas (all)")
     parser.add_argument("--tile", default="480x320", help="size of one picture (480x320)")
+    parser.add_argument("--columns", type=int, default=4, help="of the grid for one photo (4)")
     options = parser.parse_args()
     names = options.styles.split(",") if options.styles else [style.name for style in list_styles()]
-    make_gallery(options.photos, names, options.sheet, *map(int, options.tile.split("x")))
+    make_gallery(options.photos, names, options.sheet, *map(int, options.tile.split("x")), options.columns)
     print(options.sheet)
