@@ -58,7 +58,7 @@ def test_a_virtual_camera_through_a_pipe(tmp_path: Path) -> None:
     for _ in range(3):
         camera.show(frame(1))
     camera.close()
-    reader.join(5)
+    reader.join(60)
     assert [len(data) for data in got] == [3 * 48 * 64 * 3 // 2]
 
 

@@ -99,7 +99,7 @@ def test_a_full_disk_is_said_once_and_ends_the_recording_only(tmp_path: Path) ->
     for number in range(90):
         mailbox.put(Frame(noise, START + Fraction(number, 30)))
     mailbox.end()
-    assert mailbox.join(10)
+    assert mailbox.join(60)
     assert len(said) == 1
     assert said[0].startswith("recording")
     assert "No space left on device); is the disk full?" in said[0]

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from rtstyle import pipeline
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
+from rtstyle.live import session
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.session import LiveSession
 from rtstyle.media.image_file import read_image
@@ -23,6 +25,7 @@ from tests.families import network
 from tests.media import read
 
 WIDTH, HEIGHT = 64, 48
+LONG = 60.0  # seconds
 
 
 class Stepped:
@@ -74,7 +77,7 @@ class Keeping:
     def show(self, frame: Frame) -> None:
         self.frames.append(frame)
         if self._gate is not None:
-            self._gate.wait(5)
+            self._gate.wait(LONG)
         if self._fail:
             raise OSError(self._fail)
 
@@ -102,21 +105,31 @@ class Live:
     def step(self) -> tuple[Frame, Frame]:
         """One frame more: (original, shown)."""
         self.source.step()
-        newest = self.session.latest(self._number, timeout=5)
+        newest = self.session.latest(self._number, timeout=LONG)
         assert newest is not None
         self._number = newest[0]
         return newest[1], newest[2]
 
     def end(self) -> None:
         self.do("quit")
-        self._thread.join(5)
+        self._thread.join(LONG)
         assert not self._thread.is_alive()
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread is left; a busy machine may take its time."""
+    for module, name in (
+        (session, "_PATIENCE"),
+        (session, "_RECORDING_PATIENCE"),
+        (pipeline, "_LIVE_PATIENCE"),
+    ):
+        monkeypatch.setattr(module, name, LONG)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     before = threading.active_count()
     yield
+    torch.set_num_threads(threads)
     assert threading.active_count() == before
 
 
@@ -281,7 +294,10 @@ def test_a_broken_output_is_said_once_and_closed(make: Callable[..., Live]) -> N
     assert broken.ended == ["rtstyle-wall"]
 
 
-def test_an_output_that_hangs_is_left_behind(make: Callable[..., Live]) -> None:
+def test_an_output_that_hangs_is_left_behind(
+    make: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_PATIENCE", 0.05)
     gate = threading.Event()
     live = make(Keeping("stuck", gate=gate))
     live.step()
@@ -295,19 +311,18 @@ def test_an_error_of_the_source_is_raised_and_outputs_are_finished() -> None:
     output = Keeping()
     source = Stepped(error=RtstyleError("the camera burnt"))
     palette = FeedForward(load_engine(network(0), device="cpu"))
-    session = LiveSession(source, palette, [output])
     source.step()
     with pytest.raises(RtstyleError, match="burnt"):
-        session.run()
+        LiveSession(source, palette, [output]).run()
     assert output.ended == ["rtstyle-kept"]
 
 
 def test_quit_and_a_time_limit_end_a_run_without_frames(make: Callable[..., Live]) -> None:
     palette = FeedForward(load_engine(network(0), device="cpu"))
     assert LiveSession(Stepped(), palette).run(seconds=0.05).as_dict()["frames_out"] == 0
-    session = LiveSession(Stepped(), palette)
-    session.do("quit")
-    session.run()
+    ended = LiveSession(Stepped(), palette)
+    ended.do("quit")
+    ended.run()
 
 
 def test_a_snapshot_is_a_pair(make: Callable[..., Live], tmp_path: Path) -> None:
@@ -399,7 +414,7 @@ def test_a_mailbox_gives_the_newest_and_finishes_what_waits() -> None:
         mailbox.put(frame)
     mailbox.end()
     gate.set()
-    assert mailbox.join(5)
+    assert mailbox.join(LONG)
     assert output.frames == [frames[0], frames[3]]
     assert mailbox.dropped == 2
     mailbox.put(frames[0])
@@ -407,7 +422,7 @@ def test_a_mailbox_gives_the_newest_and_finishes_what_waits() -> None:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + LONG
     while not condition():
-        assert time.monotonic() < deadline, "waited 5 s in vain"
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.001)

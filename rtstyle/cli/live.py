@@ -162,9 +162,7 @@ def _outputs(options: argparse.Namespace, source: Source, note: Any) -> list[Out
     return outputs
 
 
-def _serve(
-    options: argparse.Namespace, session: LiveSession, styles: list[str], stack: ExitStack
-) -> None:
+def _serve(options: argparse.Namespace, session: LiveSession, styles: list[str], stack: ExitStack) -> None:
     from rtstyle.studio import BrowserCamera, Studio, thumbnails
 
     port = {} if options.port is None else {"port": options.port}
