@@ -116,7 +116,7 @@ class Studio:
         ready: Future[int] = Future()
         context = self._context()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(ready, context)), name="rtstyle-studio", daemon=True
+            target=self._run, args=(ready, context), name="rtstyle-studio", daemon=True
         )
         self._thread.start()
         self._port = ready.result()
@@ -148,6 +148,14 @@ class Studio:
             raise RtstyleError(f"certificate {chain} with key {key} cannot be used: {error}") from error
         return context
 
+    def _run(self, ready: Future[int], context: ssl.SSLContext | None) -> None:
+        try:
+            asyncio.run(self._serve(ready, context))
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)  # whoever starts the studio waits for it
+
     async def _serve(self, ready: Future[int], context: ssl.SSLContext | None) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.5)
@@ -157,10 +165,9 @@ class Studio:
         except OSError as error:
             await runner.cleanup()
             where = f"{self._host}:{self._port}"
-            ready.set_exception(
-                RtstyleError(f"the studio cannot listen at {where}: {error.strerror}; port 0 is any free one")
-            )
-            return
+            raise RtstyleError(
+                f"the studio cannot listen at {where}: {error.strerror}; port 0 is any free one"
+            ) from error
         ready.set_result(runner.addresses[0][1])
         await self._stop.wait()
         for each in list(self._sockets):

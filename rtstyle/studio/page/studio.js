@@ -10,6 +10,7 @@ const canvas = $("picture"), context = canvas.getContext("2d", { alpha: false })
 let state = null, thumbnails = new Set(), lastNote = null;
 let touched = {}; // control -> when a hand last moved it
 let weights = {}; // of the mix, 0 to 100, as the sliders stand
+let aim = { name: "", until: 0 }; // the style last chosen, while the picture is on its way there
 let recordingSince = null, wantCamera = false, ownDelays = [], drawn = [];
 
 const held = (name) => performance.now() - (touched[name] ?? -1e9) < HOLD;
@@ -136,6 +137,7 @@ function mixRow({ name }) {
   label.htmlFor = input.id; // else it would name the output, which comes first
   input.oninput = () => {
     touch("mix");
+    aim.until = 0;
     weights[name] = +input.value;
     if (Object.values(weights).some((weight) => weight > 0)) link.soon("mix", { weights });
     renderMix();
@@ -258,13 +260,16 @@ function middle(values) {
 
 function choose(name) {
   const seconds = +$("travel").value;
+  aim = { name, until: performance.now() + 1000 * seconds + HOLD };
   if (seconds && several()) link.act("travel", { to: name, seconds }); else link.act("style", { name });
 }
 
 function step(by) {
   if (!several()) return;
   const { styles, mix } = state;
-  const at = styles.reduce((best, { name }, place) => ((mix[name] ?? 0) > (mix[styles[best].name] ?? 0) ? place : best), 0);
+  const strongest = Object.keys(mix).reduce((best, name) => (mix[name] > mix[best] ? name : best));
+  const from = performance.now() < aim.until ? aim.name : strongest; // two quick steps are two, travelling or not
+  const at = styles.findIndex(({ name }) => name === from);
   choose(styles[(at + by + styles.length) % styles.length].name);
 }
 
