@@ -128,14 +128,19 @@ class BrowserCamera:
                     return
             yield frame
 
-    def close(self) -> None:
-        """End the frames, for a reader in another thread too. Safe to repeat."""
+    def stop(self) -> None:
+        """End the frames, for a reader that waits in another thread. Safe to repeat."""
         with self._changed:
             self._ended = True
             self._newest = None
             self._changed.notify_all()
         if self._otherwise is not None:
             self._otherwise.end()
+
+    def close(self) -> None:
+        """Stop, and close the other source. Safe to repeat."""
+        self.stop()
+        if self._otherwise is not None:
             if self._thread.ident is not None:
                 self._thread.join()
             self._otherwise.close()
