@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from rtstyle.perception.backbones import load_backbone
-from rtstyle.perception.losses import gram
+from rtstyle.perception.losses import gram, gram_error
 from rtstyle.styles import Style, list_styles, load_style, save_style
 from rtstyle.training.data import list_pictures, read_picture
 from rtstyle.training.evaluate import LAYERS, STYLE_LAYERS, load_scenes, nearness, steadiness
@@ -41,7 +41,9 @@ def figures_of(
     near = nearness(restyle, photos, painting, backbone)
     with torch.inference_mode():
         target = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
-    untouched = [gram_error(own[layer], target[layer]) for own in photo_grams for layer in STYLE_LAYERS]
+    untouched = [
+        float(gram_error(own[layer], target[layer])) for own in photo_grams for layer in STYLE_LAYERS
+    ]
     found: dict[str, Any] = {"photos": len(photos), "photo_size": SIZE, **near}
     found["photo_style_error"] = round(sum(untouched) / len(untouched), 4)
     for scene, row in steadiness(restyle, photos, scenes).items():
@@ -49,10 +51,6 @@ def figures_of(
         if not scene.endswith("ratio"):
             found[f"{scene} (input)"] = row["input"]
     return found
-
-
-def gram_error(found: torch.Tensor, target: torch.Tensor) -> float:
-    return float((found - target).square().mean() / target.square().mean())
 
 
 def row_of(card: Style) -> str:

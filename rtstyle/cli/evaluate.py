@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rtstyle.cli.options import print_json
 
 if TYPE_CHECKING:
+    from rtstyle.networks import Network
     from rtstyle.styles import Style
     from rtstyle.training.steadiness import Restyle
 
@@ -46,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
 
     device = pick_device(options.device)
-    card, _ = load_style(options.style)
+    loaded = [(name, *load_style(name)) for name in (options.style, *options.beside)]
+    card = loaded[0][1]
     size = card.recipe.get("style_size", options.size)
     paths = list_pictures(options.photos)
     scenes = load_scenes(options.flow, options.clip)
@@ -61,10 +63,9 @@ def run(options: argparse.Namespace) -> int:
     near: dict[str, dict[str, float]] = {}
     steady: dict[str, dict[str, dict[str, float]]] = {}
     near["the photo itself"] = nearness(lambda image: image, on_device(photos), painting, backbone)
-    for name in [options.style, *options.beside]:
-        label, restyle = _restyle(name, device)
-        if label in near:
-            label = f"{label} ({name})"
+    for name, style, network in loaded:
+        label = f"{style.name} ({name})" if style.name in near else style.name
+        restyle = _restyle(network, device)
         near[label] = nearness(restyle, on_device(photos), painting, backbone)
         steady[label] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
     if options.gatys:
@@ -87,14 +88,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _restyle(name: str, device: Any) -> tuple[str, Restyle]:
+def _restyle(network: Network, device: Any) -> Restyle:
     import torch
 
-    from rtstyle.styles import load_style
-
-    card, network = load_style(name)
-    network.to(device).to(memory_format=torch.channels_last)
-    return card.name, lambda image: network(image).clamp(0, 1)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return lambda image: network(image).clamp(0, 1)
 
 
 def _print(

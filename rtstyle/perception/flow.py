@@ -28,13 +28,10 @@ def inside(flow: Tensor) -> Tensor:
     return _grid(flow, *flow.shape[-2:]).abs().amax(dim=-1).le(1)[:, None]
 
 
-def dis_flow(later: Tensor, earlier: Tensor) -> Tensor:
-    """Flow (1, 2, H, W) between two pictures, float (3, H, W) in [0, 1] (Kroeger 2016, "DIS")."""
-    return _dis(_gray(later), _gray(earlier))
-
-
 def dis_flow_and_visible(later: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``dis_flow``, with a mask bool (1, 1, H, W): True where the flow back agrees.
+    """Flow (1, 2, H, W) between two pictures, float (3, H, W) in [0, 1] (Kroeger 2016, "DIS").
+
+    With a mask bool (1, 1, H, W): True where the flow back agrees.
 
     Forward-backward check and motion boundaries with the constants of Ruder et al. 2016, section 3.3
     (after Sundaram et al. 2010).

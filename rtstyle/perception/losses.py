@@ -31,7 +31,12 @@ def style_error(features: Tensor, target: Tensor) -> Tensor:
 
     ``target``: Gram matrix (1 or B, C, C) of the style picture (Gatys 2016, eq. 4, relative to the target).
     """
-    return (gram(features) - target).square().mean() / _mean_square(target)
+    return gram_error(gram(features), target)
+
+
+def gram_error(found: Tensor, target: Tensor) -> Tensor:
+    """The same for a Gram matrix already made: (1 or B, C, C) against (1 or B, C, C), a scalar."""
+    return (found - target).square().mean() / _mean_square(target)
 
 
 def total_variation(image: Tensor) -> Tensor:
