@@ -1,9 +1,15 @@
 """What many tests share."""
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from rtstyle import pipeline
+from rtstyle.live import session
 
 
 @pytest.fixture
@@ -13,3 +19,20 @@ def assets() -> Path:
     if not folder:
         pytest.skip("RTSTYLE_ASSETS names no folder of real photos, clips and weights")
     return Path(folder)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For live sessions: no thread is left; a busy machine may take its time."""
+    for module, name in (
+        (session, "_PATIENCE"),
+        (session, "_RECORDING_PATIENCE"),
+        (pipeline, "_LIVE_PATIENCE"),
+    ):
+        monkeypatch.setattr(module, name, 60.0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    before = threading.active_count()
+    yield
+    torch.set_num_threads(threads)
+    assert threading.active_count() == before

@@ -2,39 +2,25 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from rtstyle import pipeline
 from rtstyle.cli import main
-from rtstyle.live import session, window
+from rtstyle.live import window
 from rtstyle.live.session import LiveSession
 from tests.families import save_family
 from tests.media import Clip, read
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(autouse=True)
-def family(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def family(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path_factory.mktemp("styles")
     save_family(folder, "home", "aa", "bb", "cc")
     monkeypatch.setenv("RTSTYLE_STYLES", str(folder))
-    # A busy machine may take its time.
-    for module, name in (
-        (session, "_PATIENCE"),
-        (session, "_RECORDING_PATIENCE"),
-        (pipeline, "_LIVE_PATIENCE"),
-    ):
-        monkeypatch.setattr(module, name, 60.0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    before = threading.active_count()
-    yield
-    torch.set_num_threads(threads)
-    assert threading.active_count() == before
 
 
 @pytest.fixture

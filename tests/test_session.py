@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from rtstyle import pipeline
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
@@ -26,6 +25,8 @@ from tests.media import read
 
 WIDTH, HEIGHT = 64, 48
 LONG = 60.0  # seconds
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 class Stepped:
@@ -114,23 +115,6 @@ class Live:
         self.do("quit")
         self._thread.join(LONG)
         assert not self._thread.is_alive()
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No thread is left; a busy machine may take its time."""
-    for module, name in (
-        (session, "_PATIENCE"),
-        (session, "_RECORDING_PATIENCE"),
-        (pipeline, "_LIVE_PATIENCE"),
-    ):
-        monkeypatch.setattr(module, name, LONG)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    before = threading.active_count()
-    yield
-    torch.set_num_threads(threads)
-    assert threading.active_count() == before
 
 
 @pytest.fixture
