@@ -48,8 +48,12 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Frame]: ...
     def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 @runtime_checkable
@@ -73,8 +77,15 @@ class Sink(Protocol):
     def write(self, frame: Frame) -> None: ...
     def close(self) -> None: ...
     def abandon(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
 
 
 def to_float(image: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Self
 
 from rtstyle.frame import Frame, Sink, Source, Stylizer
 
@@ -131,7 +130,7 @@ class FrameQueue:
             raise error
 
 
-class Prefetch:
+class Prefetch(Source):
     """A source that reads another one ahead, in a thread of its own.
 
     Args:
@@ -186,12 +185,6 @@ class Prefetch:
         if not self._left_behind:
             self._source.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _read(self) -> None:
         try:
             for frame in self._source:
@@ -216,7 +209,7 @@ def latest(source: Source) -> Prefetch:
     return Prefetch(source, depth=1, drop_oldest=True, patience=_LIVE_PATIENCE)
 
 
-class Background:
+class Background(Sink):
     """A sink that hands frames to another one in a thread of its own.
 
     An error of the other sink is raised by the next `write`, or by `close`; never twice.
@@ -256,15 +249,6 @@ class Background:
         self._queue.end()
         self._thread.join()
         self._sink.abandon()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
     def _write(self) -> None:
         try:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 # OpenCV waits ten seconds for a frame of a V4L2 camera otherwise; read when the camera is opened.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
@@ -67,7 +67,7 @@ def open_camera(spec: str, size: tuple[int | None, int] | None = None, rate: flo
     return RealTime(spec, size=size)
 
 
-class Camera:
+class Camera(Source):
     """A camera by OpenCV: the newest frames, as MJPEG where it offers that.
 
     USB carries 640x480 at 30 frames a second raw and little more; as MJPEG, 1080p. So the format is set
@@ -124,12 +124,6 @@ class Camera:
     def close(self) -> None:
         if self._capture is not None:
             self._capture.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _read(self) -> Frame | None:
         try:

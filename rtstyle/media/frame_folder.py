@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Self
 
 import cv2
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame
+from rtstyle.frame import Frame, Sink
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
 
 
-class FrameFolderSink:
+class FrameFolderSink(Sink):
     """Writes ``000001.png``, ``000002.png`` ... under ``NAME.partial`` until `close` renames the folder.
 
     Raises:
@@ -57,15 +56,6 @@ class FrameFolderSink:
             self._open = False
             if not self._written:
                 discard(self._partial)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
 
 def _check_ours(folder: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Self
 
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, Sink, Source, VideoInfo
 
 
-class MemorySource:
+class MemorySource(Source):
     """Gives frames held in memory again and again.
 
     Args:
@@ -30,13 +29,8 @@ class MemorySource:
     def close(self) -> None:
         """Nothing to release."""
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *exc: object) -> None: ...
-
-
-class NullSink:
+class NullSink(Sink):
     """Takes frames and counts them."""
 
     def __init__(self) -> None:
@@ -50,8 +44,3 @@ class NullSink:
 
     def abandon(self) -> None:
         """Nothing to keep."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...

@@ -12,7 +12,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from time import monotonic
-from typing import Self
 
 import av
 from av.container import InputContainer
@@ -63,7 +62,7 @@ class Pace:
         return now
 
 
-class RealTime:
+class RealTime(Source):
     """Any source, or a video file, played at its own speed.
 
     Args:
@@ -110,18 +109,12 @@ class RealTime:
     def close(self) -> None:
         self._source.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _file(self) -> VideoFileSource:
         assert self._path is not None
         return VideoFileSource(self._path, size=self._size)
 
 
-class NetworkStream:
+class NetworkStream(Source):
     """A stream from the network, its newest frames; when it breaks off, it is connected anew.
 
     Frames are made the size of the first one. A server that has the whole video (a file over HTTP)
@@ -176,12 +169,6 @@ class NetworkStream:
 
     def close(self) -> None:
         self._disconnect()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
         stream = container.streams.video[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Self
 
 import numpy as np
 import torch
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media.drawing.scene import Scene
 
 _TUNE = (0, 4, 7, 12, 9, 7, 4, 2, -3, 0, 4, 9, 7, 4, 2, 7)  # semitones from middle C, four a second
@@ -19,7 +18,7 @@ _MIDDLE_C = 261.63  # Hz
 _CLICK = 0.03  # seconds
 
 
-class SyntheticSource:
+class SyntheticSource(Source):
     """Frames of `rtstyle.media.scene`: the same ones for the same numbers.
 
     Args:
@@ -54,12 +53,6 @@ class SyntheticSource:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def synthetic_sound(seconds: float, rate: int = 48000) -> np.ndarray:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
 import av
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import color
 from rtstyle.media.containers import (
     believable_rate,
@@ -35,7 +34,7 @@ _LATEST_START = 10  # seconds
 _RUN_UPS = (1, 10)
 
 
-class VideoFileSource:
+class VideoFileSource(Source):
     """Reads one video stream.
 
     The first frame is decoded on construction: whatever makes a file unusable is raised there.
@@ -155,12 +154,6 @@ class VideoFileSource:
 
     def close(self) -> None:
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Frames from the asked start or from shortly before it; from the beginning where seeking fails."""

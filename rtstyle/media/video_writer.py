@@ -6,13 +6,12 @@ import os
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 import av
 from av.container import OutputContainer
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, Sink, VideoInfo
 from rtstyle.media.color import ColorTags, FromRgb
 from rtstyle.media.companions import Companions
 from rtstyle.media.containers import ffmpeg_name
@@ -28,7 +27,7 @@ _CLOCK = Fraction(1, 90000)  # for sources that name none
 _LEAD = 1
 
 
-class VideoFileSink:
+class VideoFileSink(Sink):
     """Writes frames, each at its exact time, under ``NAME.partial.ext`` until `close` renames it.
 
     Args:
@@ -160,15 +159,6 @@ class VideoFileSink:
             self._companions.close()
             self.notes += self._companions.notes
             self._companions = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
     def _mux(self, container: OutputContainer, picture: av.VideoFrame | None) -> None:
         """Encode one picture, or what is pending, and write what comes out."""

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Self
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from rtstyle.studio.jpeg import decode
 _SILENCE = 3.0  # seconds without a picture after which a browser has lost its turn
 
 
-class BrowserCamera:
+class BrowserCamera(Source):
     """Frames that one viewer's browser sends; while none does, those of another source.
 
     Each frame taken is the newest. Frames have the size of `info`, whatever the
@@ -144,12 +143,6 @@ class BrowserCamera:
             if self._thread.ident is not None:
                 self._thread.join()
             self._otherwise.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _put(self, frame: Frame) -> None:
         with self._changed:
