@@ -11,7 +11,7 @@ Nothing here imports torch at run time, so that naming the types costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
@@ -64,6 +64,23 @@ class Stylizer(Protocol):
 
     def reset(self) -> None:
         """Forget earlier frames (a cut, a new video)."""
+
+
+@runtime_checkable
+class Divisible(Stylizer, Protocol):
+    """A stylizer that can restyle several frames at once, since none depends on another's picture."""
+
+    def prepare(self, frame: Frame) -> Callable[[], Frame]:
+        """All that is left to do for this frame, ready to be done in any thread, beside others.
+
+        Called for each frame in order: what the order decides (where a travel between styles has come
+        to) is settled here.
+        """
+        ...
+
+    def at_once(self, width: int, height: int) -> int:
+        """Frames of that size that are best restyled at once, each by a thread of its own; 1 or more."""
+        ...
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The main loop, and the only threads around it: read ahead, take the latest, write behind.
+"""The main loop and the threads around it: read ahead, take the latest, write behind (`Crew` restyles).
 
 Decoding, restyling and encoding overlap; queues between them are bounded. An error anywhere stops
 all three, closes all three and is raised once, as it was.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from rtstyle.crew import Crew
 from rtstyle.frame import Frame, Sink, Source, Stylizer
 
 # Frames in flight on each side. More hides no more: stages are steady, and a 4K frame is 25 MB.
@@ -54,11 +55,15 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
         progress.waiting[stage] += now - clock
         clock, progress.seconds = now, now - begin
 
-    with Background(sink) as output, Prefetch(source) as frames:
-        stylizer.reset()
+    def taken(frames: Prefetch) -> Iterator[Frame]:
         for frame in frames:
             lap("read")
-            styled = stylizer(frame)
+            yield frame
+            lap("stylize")
+
+    with Background(sink) as output, Prefetch(source) as frames, Crew(stylizer, source.info) as crew:
+        stylizer.reset()
+        for styled in crew.restyle(taken(frames)):
             lap("stylize")
             output.write(styled)
             progress.frames += 1

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Left may be imported by right, never the reverse.
 ORDER = [
     "errors", "frame", "networks", "perception", "styles", "mixing", "importers", "media", "engines",
-    "stylizers", "pipeline", "live", "api", "studio", "export", "cli", "__main__",
+    "stylizers", "crew", "pipeline", "live", "api", "studio", "export", "cli", "__main__",
 ]  # fmt: skip
 
 

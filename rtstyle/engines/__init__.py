@@ -22,6 +22,12 @@ class Engine(Protocol):
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Restyle uint8 or uint16 (3, H, W), on any device; the result is like it."""
 
+    def at_once(self, width: int, height: int) -> int:
+        """Frames of that many pixels that are best run at once, by a `copy` and a thread each; 1 or more."""
+
+    def copy(self) -> Engine:
+        """The same network and weights for another thread."""
+
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take other weights of the same network, copied into those in use: nothing is rebuilt.
 

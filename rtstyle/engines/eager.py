@@ -14,6 +14,8 @@ from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network
 from rtstyle.styles import check_tensors
 
+MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
+
 
 class Eager:
     """A copy of a network on one device, in the precision and memory layout that suit it there.
@@ -47,6 +49,16 @@ class Eager:
             raise RtstyleError(
                 f"{self.device} has too little memory for a picture of {width}x{height}; try a smaller one"
             ) from error
+
+    def at_once(self, width: int, height: int) -> int:
+        """One a thread as far as memory goes on the CPU; a GPU has enough to do with one."""
+        if self.device.type != "cpu":
+            return 1
+        room = MEMORY // (width * height * self.network.bytes_per_pixel)
+        return max(1, min(torch.get_num_threads(), room))
+
+    def copy(self) -> Eager:
+        return Eager(self.network, self.device)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take other weights of the same network, of any precision, in place; between frames only."""

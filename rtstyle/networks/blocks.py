@@ -20,6 +20,7 @@ class Network(nn.Module):
     multiple_of: ClassVar[int]  # sides the inner layers need
     smallest_side: ClassVar[int] = 16  # pixels; below, reflection runs out of picture at the coarsest scale
     supports_half: ClassVar[bool]  # float16 weights and activations stay in range
+    bytes_per_pixel: ClassVar[int]  # working memory at its peak, in float32, measured and rounded up
 
     def __init__(self, config: dict[str, int]) -> None:
         super().__init__()

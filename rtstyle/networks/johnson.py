@@ -20,6 +20,7 @@ class Johnson(Network):
     name: ClassVar[str] = "johnson"
     multiple_of: ClassVar[int] = 4
     supports_half: ClassVar[bool] = True
+    bytes_per_pixel: ClassVar[int] = 1100
 
     def __init__(self, *, width: int = 32) -> None:
         """``width``: channels at full resolution; twice as many at half, four times at a quarter."""

@@ -25,6 +25,7 @@ class Swift(Network):
     name: ClassVar[str] = "swift"
     multiple_of: ClassVar[int] = 8
     supports_half: ClassVar[bool] = True
+    bytes_per_pixel: ClassVar[int] = 250
 
     def __init__(
         self,

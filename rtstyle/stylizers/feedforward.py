@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 import torch
 
@@ -62,7 +63,8 @@ class FeedForward:
         self._states = dict(states or {})
         first = self._checked(mix) if mix is not None else dict.fromkeys(self.styles[:1], 1.0)
         self._travel = _Travel(first, first)
-        self._loaded = first  # the mix of the weights in the engine
+        # Engines no thread uses now, each with the mix of its weights; as many as ever ran at once.
+        self._idle = [(engine, first)]
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -115,15 +117,14 @@ class FeedForward:
         self._travel = _Travel(self.mix, self._checked(to), exact)
 
     def __call__(self, frame: Frame) -> Frame:
-        mix, strength = self._travel.move(frame.time), self.strength
-        if strength == 0:
-            return frame
-        self._load(mix)
-        styled = self.engine(frame.image)
-        if strength < 1:
-            blend = torch.lerp(to_float(frame.image), to_float(styled), strength)
-            styled = to_bytes(blend, frame.image.dtype)
-        return replace(frame, image=styled)
+        return self.prepare(frame)()
+
+    def prepare(self, frame: Frame) -> Callable[[], Frame]:
+        """See `Divisible`: mix and strength are those of now, restyling may be done in any thread."""
+        return partial(self._restyle, frame, self._travel.move(frame.time), self.strength)
+
+    def at_once(self, width: int, height: int) -> int:
+        return self.engine.at_once(width, height)
 
     def reset(self) -> None:
         """End a travel under way; no frame depends on another."""
@@ -131,11 +132,28 @@ class FeedForward:
         if travel.begin is not None:
             self._travel = _Travel(travel.end, travel.end)
 
-    def _load(self, mix: Mix) -> None:
-        """Have the engine hold the weights of this mix."""
-        if mix != self._loaded:
-            self.engine.load(interpolate([self._states[name] for name in mix], list(mix.values())))
-            self._loaded = mix
+    def _restyle(self, frame: Frame, mix: Mix, strength: float) -> Frame:
+        if strength == 0:
+            return frame
+        engine = self._lease(mix)
+        try:
+            styled = engine(frame.image)
+        finally:
+            self._idle.append((engine, mix))
+        if strength < 1:
+            blend = torch.lerp(to_float(frame.image), to_float(styled), strength)
+            styled = to_bytes(blend, frame.image.dtype)
+        return replace(frame, image=styled)
+
+    def _lease(self, mix: Mix) -> Engine:
+        """An engine of this thread's own, holding the weights of this mix."""
+        try:
+            engine, loaded = self._idle.pop()
+        except IndexError:
+            engine, loaded = self.engine.copy(), {}
+        if mix != loaded:
+            engine.load(interpolate([self._states[name] for name in mix], list(mix.values())))
+        return engine
 
     def _checked(self, mix: Mapping[str, float]) -> Mix:
         if unknown := [name for name in mix if name not in self._states]:

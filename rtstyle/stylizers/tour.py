@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from rtstyle.errors import RtstyleError
@@ -30,12 +31,18 @@ class Tour:
         self._begin: Fraction | None = None
 
     def __call__(self, frame: Frame) -> Frame:
+        return self.prepare(frame)()
+
+    def prepare(self, frame: Frame) -> Callable[[], Frame]:
         self._begin = frame.time if self._begin is None else self._begin
         leg, part = divmod((frame.time - self._begin) / self.seconds, 1)
         styles = self.palette.styles
         here, there = styles[leg % len(styles)], styles[(leg + 1) % len(styles)]
         self.palette.mix = eased({here: 1.0}, {there: 1.0}, part)
-        return self.palette(frame)
+        return self.palette.prepare(frame)
+
+    def at_once(self, width: int, height: int) -> int:
+        return self.palette.at_once(width, height)
 
     def reset(self) -> None:
         self._begin = None
