@@ -50,8 +50,12 @@ class ReflectConv(nn.Module):
         self.conv2d = nn.Conv2d(channels_in, channels_out, size, stride)
 
     def forward(self, features: Tensor) -> Tensor:
-        padded = F.pad(features, (self.padding,) * 4, mode="reflect")
-        return self.conv2d(padded)
+        return self.conv2d(reflect(features, self.padding))
+
+
+def reflect(features: Tensor, width: int) -> Tensor:
+    """(B, C, H, W) with a border of ``width`` mirrored pixels on each side."""
+    return F.pad(features, (width,) * 4, mode="reflect")
 
 
 def instance_norm(channels: int) -> nn.GroupNorm:
@@ -92,11 +96,11 @@ def smooth(image: Tensor) -> Tensor:
 
     As sums of shifted views: on the CPU a fifth of the time of pooling or a depthwise convolution.
     """
-    padded = F.pad(image, (1, 1, 1, 1), mode="reflect")
-    once = padded[..., 1:] + padded[..., :-1]
-    across = once[..., 1:] + once[..., :-1]
-    once = across[..., 1:, :] + across[..., :-1, :]
-    return (once[..., 1:, :] + once[..., :-1, :]) / 16
+    across = reflect(image, 1)
+    across = across[..., 1:] + across[..., :-1]  # by one name, so that none outlives its use
+    across = across[..., 1:] + across[..., :-1]
+    across = across[..., 1:, :] + across[..., :-1, :]
+    return (across[..., 1:, :] + across[..., :-1, :]).div_(16)
 
 
 def icnr_(weight: Tensor, factor: int) -> None:

@@ -6,7 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rtstyle.networks.blocks import Network, ReflectConv, ResidualBlock, enlarge, icnr_, instance_norm, smooth
+from rtstyle.networks.blocks import (
+    Network,
+    ReflectConv,
+    ResidualBlock,
+    enlarge,
+    icnr_,
+    instance_norm,
+    reflect,
+    smooth,
+)
 
 
 class Swift(Network):
@@ -72,7 +81,10 @@ class Swift(Network):
         inner = self.eighth_blocks(inner)
         after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
         after = self.quarter_blocks(after)
-        # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same.
-        joined = torch.cat([enlarge(self.narrow(after)), pixels], dim=1)  # (B, half + 12, H/2, W/2)
-        painted = F.pixel_shuffle(self.out(F.relu_(self.up2_norm(self.up2(joined)))), 2)
-        return smooth(painted) + self.skip(image)
+        # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same. Parts
+        # padded before they are joined are copied once less, at the step that needs most memory.
+        parts = [reflect(enlarge(self.narrow(after)), 1), reflect(pixels, 1)]
+        del pixels, before, inner, after
+        joined = F.relu_(self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1))))  # (B, half, H/2, W/2)
+        del parts
+        return smooth(F.pixel_shuffle(self.out(joined), 2)) + self.skip(image)
