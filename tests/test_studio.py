@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import ssl
 import struct
 import threading
 import time
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import trustme
 
 from rtstyle.api import load_palette
 from rtstyle.errors import RtstyleError
@@ -452,6 +454,33 @@ def test_size_of_a_jpeg() -> None:
 @pytest.mark.parametrize("text", ['{"a": 1e400}', '{"a": ' + "9" * 400 + "}"])
 def test_numbers_beyond_measure_are_infinite_floats(text: str) -> None:
     assert read_message(text) == {"a": math.inf}
+
+
+def test_https(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    own = authority.issue_cert("localhost", "127.0.0.1")
+    chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    own.cert_chain_pems[0].write_to_path(chain)
+    own.private_key_pem.write_to_path(key)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def test(client: aiohttp.ClientSession) -> None:
+        with studio(certificate=(chain, key)) as served:
+            assert served.url.startswith("https://127.0.0.1:")
+            async with client.get(served.url, ssl=trusting) as answer:
+                assert answer.status == 200
+            origin = served.url.rstrip("/")
+            async with client.ws_connect(
+                served.url + "live", ssl=trusting, headers={"Origin": origin}
+            ) as socket:
+                assert await receive(socket, "state")
+            with pytest.raises(aiohttp.ClientError):  # no plain HTTP at that port
+                await client.get(served.url.replace("https", "http"))
+
+    browse(test)
+    with pytest.raises(RtstyleError, match="cannot be used"), studio(certificate=(chain, chain)):
+        pass
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:

@@ -34,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--studio", action="store_true", help="a page for the browser")
     group.add_argument("--host", default="127.0.0.1", help="address the studio listens on (127.0.0.1)")
     group.add_argument("--port", type=int, metavar="N", help="its port (8350)")
+    group.add_argument(
+        "--certificate", nargs=2, type=Path, metavar=("CERT", "KEY"),
+        help="PEM files for HTTPS, over which browsers of other machines give their camera",
+    )  # fmt: skip
     group.add_argument("--virtual-camera", metavar="DEV", help="a camera for other programs: /dev/video10")
     group.add_argument("--record", type=Path, metavar="FILE", help="a file: mkv, mp4, mov or webm")
     group.add_argument("--stream", metavar="URL", help="rtmp://, rtsp://, udp:// or srt:// address")
@@ -164,12 +168,22 @@ def _outputs(options: argparse.Namespace, source: Source, note: Any) -> list[Out
 
 def _serve(options: argparse.Namespace, session: LiveSession, styles: list[str], stack: ExitStack) -> None:
     from rtstyle.studio import BrowserCamera, Studio, thumbnails
+    from rtstyle.studio.access import is_loopback
 
     port = {} if options.port is None else {"port": options.port}
     camera = session.source if isinstance(session.source, BrowserCamera) else None
-    studio = Studio(session, options.host, camera=camera, thumbnails=thumbnails(styles), **port)
+    studio = Studio(
+        session,
+        options.host,
+        camera=camera,
+        thumbnails=thumbnails(styles),
+        certificate=options.certificate and tuple(options.certificate),
+        **port,
+    )
     stack.enter_context(studio)
     print(f"rtstyle: open {studio.url} in a browser", file=sys.stderr)
+    if not is_loopback(options.host) and not options.certificate:
+        say(options, ["over http:// browsers of other machines watch, but give no camera; see --certificate"])
 
 
 def _run(options: argparse.Namespace, session: LiveSession, windowed: bool) -> None:
