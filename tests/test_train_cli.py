@@ -233,6 +233,16 @@ def test_a_run_does_not_end_for_its_preview(place: Path, capsys: pytest.CaptureF
     assert (place / "picture.safetensors").exists()
 
 
+def test_a_preview_shows_the_photos_it_is_given(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(place / "me.png"), np.full((240, 320, 3), (20, 200, 240), np.uint8))  # yellow
+    assert train(*FIT, *NUMBERS, "--preview-photo", "me.png", "--preview", "sheet.png") == 0
+    sheet = cv2.imread(str(place / "sheet.png"))
+    first_input = sheet[60:280, 20:300]
+    assert np.abs(first_input.reshape(-1, 3).mean(0) - (20, 200, 240)).max() < 10
+    assert train(*FIT, *NUMBERS, *["--preview-photo", "me.png"] * 3, "--overwrite") == 1
+    assert "a preview shows 2 photos; got 3" in capsys.readouterr().err
+
+
 def test_tensorboard_is_asked_for_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,5 +271,6 @@ def test_every_shipped_recipe_is_one() -> None:
     assert len(paths) >= 16
     for path in paths:
         settings = read_recipe_file(path)
-        assert make_recipe(settings).network == "swift"
-        assert settings["title"] and path.stem == Path(settings["picture"]).stem
+        picture = Path(settings["picture"]).stem
+        assert settings["title"] and path.stem.removesuffix("_johnson") == picture
+        assert make_recipe(settings).network == ("swift" if path.stem == picture else "johnson")

@@ -84,6 +84,10 @@ class Photos:
         )
         return torch.from_numpy(square.copy()).permute(2, 0, 1).float().div_(255)
 
+    def picture_at(self, place: int) -> Tensor:
+        """The same photo whole, (3, H, W) in [0, 1]."""
+        return to_float(torch.from_numpy(self.photo_at(place)).permute(2, 0, 1))
+
     def photo_at(self, place: int) -> np.ndarray:
         """The first usable photo from a place of the row on, uint8 (H, W, 3)."""
         for offset in range(len(self.paths)):

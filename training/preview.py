@@ -14,6 +14,7 @@ from rtstyle.training.motion import Views, two_views
 from rtstyle.training.plot import save_drawing
 from rtstyle.training.train import Step
 
+SHOWN = 2  # photos
 WIDTH, HEIGHT = 320, 240  # pixels of one picture
 GAP, HEADING = 6, 26
 LOUDER = 4  # the difference is shown so many times larger
@@ -29,7 +30,7 @@ class Preview:
     """
 
     def __init__(self, path: Path, photos: Sequence[Tensor], every: int) -> None:
-        """``photos``: two, (3, H, W) in [0, 1]; their middle is shown."""
+        """``photos``: ``SHOWN``, (3, H, W) in [0, 1]; their middle is shown."""
         self.path, self.every = path, every
         first, second = (_middle(photo) for photo in photos)
         random = torch.Generator().manual_seed(0)

@@ -66,6 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=int, metavar="N", help="processor threads (all cores)")
     add_report_options(parser)
     parser.add_argument("--preview", type=Path, metavar="FILE", help="sheet of pictures (OUT.preview.png)")
+    parser.add_argument(
+        "--preview-photo", type=Path, action="append", default=[], metavar="FILE",
+        help="what to show there, say a face; twice for two (the first training photos)",
+    )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="curves of the terms (OUT.plot.png)")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard's files there")
 
@@ -80,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.distributed import joined, own_device, started_rank
     from rtstyle.training.objective import load_backbones
     from rtstyle.training.plan import make_card, make_plan, save_trained
+    from rtstyle.training.preview import SHOWN
     from rtstyle.training.train import train
 
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
@@ -96,6 +101,12 @@ def run(options: argparse.Namespace) -> int:
     files = materials.backbone_weights
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
+    if len(options.preview_photo) > SHOWN:
+        raise RtstyleError(
+            f"a preview shows {SHOWN} photos; got {len(options.preview_photo)} --preview-photo"
+        )
+    shown = [read_picture(path) for path in options.preview_photo]
+    shown += [photos.picture_at(place) for place in range(SHOWN - len(shown))]
     card = make_card(out.stem, plan)
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
 
@@ -103,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
         report.best = step
         save_trained(best, network, card, options.half)
 
-    with joined(device) as processes, Report(options, recipe, photos, out) as report, _stop() as stop:
+    with joined(device) as processes, Report(options, recipe, shown, out) as report, _stop() as stop:
         try:
             network = train(
                 recipe,

@@ -9,14 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec
 
-import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from rtstyle.cli.options import say, shows_progress
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import to_float
 from rtstyle.training.board import Board
-from rtstyle.training.data import Photos
 from rtstyle.training.distributed import started_rank
 from rtstyle.training.plot import LossPlot
 from rtstyle.training.preview import Preview
@@ -32,7 +30,8 @@ P = ParamSpec("P")
 class Report:
     """Hears every step; closes bar and curves when left, however the run ended."""
 
-    def __init__(self, options: argparse.Namespace, recipe: Recipe, photos: Photos, out: Path) -> None:
+    def __init__(self, options: argparse.Namespace, recipe: Recipe, shown: list[Tensor], out: Path) -> None:
+        """``shown``: two photos for the preview, (3, H, W) in [0, 1]."""
         self.best = 0  # the step whose smoothed objective was lowest, of this run
         self._options, self._recipe, self._out = options, recipe, out
         self._steps: list[tuple[float, float]] = []  # seconds of each, seconds it waited
@@ -42,7 +41,6 @@ class Report:
         self._listeners: list[Callable[[Step], None]] = []
         self._board: Board | None = None
         if started_rank() == 0:
-            shown = [to_float(torch.from_numpy(photos.photo_at(place)).permute(2, 0, 1)) for place in (0, 1)]
             sheet = options.preview or out.with_suffix(".preview.png")
             self._listeners += [self._plot, self.forgiving(Preview(sheet, shown, EVERY))]
             if options.tensorboard:
