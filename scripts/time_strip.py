@@ -1,23 +1,28 @@
-"""How steady is a style? Frames of a clip, restyled, with what changed between neighbours beyond motion.
+"""How steady is a style? Frames restyled, with what changed between neighbours beyond motion.
 
 For the clip itself and each style two rows: frames, and four times the difference of each frame to the
 one before it, carried along by the optical flow of the input (gray where that frame could not know).
 
-    python scripts/time_strip.py CLIP SHEET.png --styles starry_night,NAME
+    python scripts/time_strip.py CLIP|PHOTO SHEET.png --styles starry_night,NAME
+
+A photo is moved by known motion, each time another.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from rtstyle.media.image_file import WRITABLE
 from rtstyle.perception.flow import warp
 from rtstyle.styles import load_style
-from rtstyle.training.steadiness import Pair, Restyle, clip_pairs
+from rtstyle.training.data import read_picture
+from rtstyle.training.steadiness import Pair, Restyle, clip_pairs, known_motion_pairs
 
 GAIN = 4
 
@@ -33,16 +38,23 @@ def strip(pairs: list[Pair], restyle: Restyle) -> torch.Tensor:
     return torch.cat(columns, dim=2).clamp(0, 1)
 
 
+def pairs_of(path: Path, count: int, height: int) -> Iterable[Pair]:
+    if path.suffix.lower() in WRITABLE:
+        return known_motion_pairs([read_picture(path, height)] * count)
+    return clip_pairs(path, count, height=height)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("source", type=Path, help="a clip or a photo")
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--styles", default="starry_night", help="names or files, with commas")
     parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--height", type=int, default=360, help="of the frames (360)")
     options = parser.parse_args()
-    pairs = list(clip_pairs(options.clip, options.pairs))
+    pairs = list(pairs_of(options.source, options.pairs, options.height))
     rows = [strip(pairs, lambda image: image)]
     for name in options.styles.split(","):
         _, network = load_style(name)
