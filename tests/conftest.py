@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rtstyle import pipeline
-from rtstyle.live import session
+from rtstyle.live import keeping, session
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For live sessions: no thread is left; a busy machine may take its time."""
     for module, name in (
         (session, "_PATIENCE"),
-        (session, "_RECORDING_PATIENCE"),
+        (session, "PATIENCE"),
+        (keeping, "PATIENCE"),
         (pipeline, "_LIVE_PATIENCE"),
     ):
         monkeypatch.setattr(module, name, 60.0)

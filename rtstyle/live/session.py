@@ -14,16 +14,16 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source
 from rtstyle.live.adapt import Adapt, scaled
 from rtstyle.live.controls import ACTIONS, Controls, call
+from rtstyle.live.keeping import PATIENCE, Keeper
 from rtstyle.live.outputs import Mailbox, Output
-from rtstyle.live.recording import SUFFIX, Recording, timed_path
-from rtstyle.live.snapshot import write_pair
+from rtstyle.live.recording import Recording
 from rtstyle.live.stats import Stats
 from rtstyle.media.geometry import fit
 from rtstyle.pipeline import Prefetch, latest
 from rtstyle.stylizers.feedforward import FeedForward
 
-# Seconds that the end waits for outputs, and for a recording to be finished: only a sick disk takes so long.
-_PATIENCE, _RECORDING_PATIENCE = 0.8, 5.0
+# Seconds that the end waits for outputs.
+_PATIENCE = 0.8
 # Seconds without a frame after which a source counts as waiting (a camera unplugged).
 _SILENCE = 1.0
 # Frames a recording may be behind before it loses some: a second or so of a slow disk.
@@ -70,7 +70,6 @@ class LiveSession:
         self.stats = Stats()
         self.notes: deque[tuple[int, str]] = deque(maxlen=20)  # (number from 1, line), newest last
         self._titles = dict(titles or {})
-        self._folder = Path(folder)
         self._listener = listener
         self._fps = fps
         self._camera: Size = (source.info.width, source.info.height)
@@ -78,7 +77,7 @@ class LiveSession:
         self._fixed: Size | None = fixed
         self._adapt = Adapt(*self._camera, fps)
         self._controls = Controls(palette)
-        self._lock = threading.Lock()  # of notes, recording, helpers
+        self._lock = threading.Lock()  # of notes
         self._changed = threading.Condition()  # of _newest, _ended
         self._newest: tuple[int, Frame, Frame] | None = None
         self._pair: tuple[Frame, Frame] | None = None  # original and restyled, without a split
@@ -87,11 +86,10 @@ class LiveSession:
         self._frames: Prefetch | None = None
         self._outputs = list(outputs)
         self._mailboxes: list[Mailbox] = []
-        self._helpers: list[threading.Thread] = []  # that write snapshots
-        self._finishing: list[Mailbox] = []  # recordings switched off
+        self._keeper = Keeper(
+            Path(folder), source.info, lambda each: self._mailbox(each, _RECORDING_DEPTH), self.say
+        )
         self._first_recording = Recording(Path(record), source.info, self.say) if record is not None else None
-        self._recorder: Mailbox | None = None
-        self._recorded = ""  # its file's name
         if hasattr(source, "listener"):
             source.listener = self.say
 
@@ -103,7 +101,7 @@ class LiveSession:
         timer = threading.Timer(seconds, self._quit) if seconds is not None else None
         self._mailboxes += [self._mailbox(output) for output in self._outputs]
         if self._first_recording is not None:
-            self._start_recording(self._first_recording)
+            self._keeper.begin(self._first_recording)
         try:
             with latest(self.source) as frames:
                 self._frames = frames
@@ -126,7 +124,11 @@ class LiveSession:
         Arguments are those of the method of that name in `Controls`, or here: ``snapshot()``,
         ``record(on=None)``, ``quit()``. Raises RtstyleError for an unknown action, argument or value.
         """
-        own = {"snapshot": self._snapshot, "record": self._record, "quit": self._quit}
+        own = {
+            "snapshot": lambda: self._keeper.snapshot(self._pair),
+            "record": self._keeper.record,
+            "quit": self._quit,
+        }
         if action not in ACTIONS:
             raise RtstyleError(f"no action '{action}'; there are: {', '.join(ACTIONS)}")
         call(own.get(action) or getattr(self._controls, action), action, arguments)
@@ -155,13 +157,13 @@ class LiveSession:
         size [width, height] processed, fixed_size (bool), fps (asked), waiting (no frame for a second),
         ended, notes [[number, line]], device, engine, stats (`Stats.recent`).
         """
-        newest, recorder = self._newest, self._recorder
+        newest = self._newest
         with self._lock:
             notes = [list(note) for note in self.notes]
         return {
             "styles": [{"name": name, "title": self._titles.get(name, name)} for name in self.palette.styles],
             **self._controls.state(),
-            "recording": self._recorded if recorder is not None and recorder.alive else None,
+            "recording": self._keeper.recording,
             "camera": list(self._camera),
             "size": list(self._size()),
             "fixed_size": self._fixed is not None,
@@ -212,7 +214,7 @@ class LiveSession:
         return restyled
 
     def _hand_out(self, shown: Frame) -> None:
-        recorder = self._recorder
+        recorder = self._keeper.recorder
         for mailbox in [*self._mailboxes, *([recorder] if recorder is not None else [])]:
             mailbox.put(shown)
             self.stats.dropped(mailbox.output.name, mailbox.dropped)
@@ -226,41 +228,6 @@ class LiveSession:
     def _mailbox(self, output: Output, depth: int = 1) -> Mailbox:
         return Mailbox(output, depth=depth, shown=self.stats.shown, failed=self.say)
 
-    def _snapshot(self) -> None:
-        pair = self._pair
-        if pair is None:
-            raise RtstyleError("no snapshot yet: no picture has come from the camera")
-
-        def write() -> None:
-            try:
-                self.say(f"snapshot: {write_pair(self._folder, *pair)}")
-            except RtstyleError as error:
-                self.say(str(error))
-
-        helper = threading.Thread(target=write, name="rtstyle-snapshot", daemon=True)
-        helper.start()
-        with self._lock:
-            self._helpers = [*(each for each in self._helpers if each.is_alive()), helper]
-
-    def _record(self, on: bool | None = None) -> None:
-        if on is not None and not isinstance(on, bool):
-            raise RtstyleError(f"on is {on!r}; it takes true, false, or nothing for the other way round")
-        with self._lock:
-            recorder = self._recorder
-            running = recorder is not None and recorder.alive
-            if running == (not running if on is None else on) or self._ended:
-                return
-            if recorder is not None:  # it finishes by itself; the end of the run waits for it
-                recorder.end()
-                self._finishing = [*(each for each in self._finishing if each.alive), recorder]
-            self._recorder = None
-            if not running:
-                self._start_recording(Recording(timed_path(self._folder, SUFFIX), self.source.info, self.say))
-
-    def _start_recording(self, recording: Recording) -> None:
-        self._recorded = recording.path.name
-        self._recorder = self._mailbox(recording, _RECORDING_DEPTH)
-
     def _quit(self) -> None:
         with self._changed:
             self._ended = True
@@ -272,15 +239,11 @@ class LiveSession:
         """End all outputs at once, then wait for them together."""
         self._quit()
         self.stats.end()
-        with self._lock:
-            recorders = [*self._finishing, *([self._recorder] if self._recorder is not None else [])]
-            helpers = self._helpers
         now = monotonic()
-        waits = {**dict.fromkeys(self._mailboxes, _PATIENCE), **dict.fromkeys(recorders, _RECORDING_PATIENCE)}
+        waits = dict.fromkeys(self._mailboxes, _PATIENCE) | dict.fromkeys(self._keeper.end(), PATIENCE)
         for mailbox in waits:
             mailbox.end()
         for mailbox, patience in waits.items():
             if not mailbox.join(max(0.0, now + patience - monotonic())):
                 self.say(f"{mailbox.output.name} does not end; it is left behind")
-        for helper in helpers:
-            helper.join(_RECORDING_PATIENCE)
+        self._keeper.join()
