@@ -52,7 +52,8 @@ def test_channels_last_changes_nothing(network: Network) -> None:
         plain = network(image)
         network.to(memory_format=torch.channels_last)
         laid_out = network(image.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(plain, laid_out, atol=1e-5, rtol=1e-4)
+    # Sums in another order; norms over a few coarse pixels enlarge their rounding. A byte is 0.004.
+    torch.testing.assert_close(plain, laid_out, atol=2e-4, rtol=1e-3)
 
 
 def test_saved_and_rebuilt_from_its_config(network: Network) -> None:

@@ -26,6 +26,9 @@ class Swift(Network):
     bilinearly and convolved: the quarter adds its own features from the way down, the half is joined
     by the unshuffled picture itself, so that this thin last stage still sees every pixel. Nearest
     neighbour here draws hatching along rows and columns that swims when the camera moves.
+    Whatever loses resolution is smoothed before: detail finer than the coarse grid would fold into
+    patterns that change with every pixel of motion (Zhang 2019, "Making Convolutional Networks
+    Shift-Invariant Again"), and a camera's noise with it.
     One pixel shuffle by 2 makes the full size, smoothed by a binomial filter that no pattern of two
     pixels survives (Sugawara, Shiota, Kiya 2018, "Super-Resolution using Convolutional Neural Networks
     without Any Checkerboard Artifacts"); a shuffle by 4 cannot draw a stroke finer than its cell.
@@ -75,9 +78,9 @@ class Swift(Network):
         nn.init.zeros_(self.skip.weight)
 
     def restyle(self, image: Tensor) -> Tensor:
-        pixels = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
-        before = F.relu_(self.down1_norm(self.down1(pixels)))  # (B, quarter, H/4, W/4)
-        inner = F.relu_(self.down2_norm(self.down2(before)))  # (B, eighth, H/8, W/8)
+        pixels = F.pixel_unshuffle(smooth(image), 2)  # (B, 12, H/2, W/2)
+        before = F.relu_(self.down1_norm(self.down1(smooth(pixels))))  # (B, quarter, H/4, W/4)
+        inner = F.relu_(self.down2_norm(self.down2(smooth(before))))  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
         after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
         after = self.quarter_blocks(after)
