@@ -28,10 +28,10 @@ class Crew:
     """
 
     def __init__(self, stylizer: Stylizer, info: VideoInfo) -> None:
-        self.size = stylizer.at_once(info.width, info.height) if isinstance(stylizer, Divisible) else 1
         self._stylizer = stylizer
-        self._under_way: deque[Future[Frame]] = deque()
-        self._pool = _pool(self.size) if self.size > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
+        if isinstance(stylizer, Divisible) and (size := stylizer.at_once(info.width, info.height)) > 1:
+            self._prepare, self._size, self._pool = stylizer.prepare, size, _pool(size)
 
     def __enter__(self) -> Self:
         return self
@@ -42,16 +42,17 @@ class Crew:
 
     def restyle(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """The frames, restyled, in order. Raises what the stylizer raised, in the place of that frame."""
-        if self._pool is None or not isinstance(self._stylizer, Divisible):
+        if self._pool is None:
             yield from map(self._stylizer, frames)
             return
+        under_way: deque[Future[Frame]] = deque()
         for frame in frames:
             # One more than there are threads, so that none is idle while the oldest is handed on.
-            if len(self._under_way) > self.size:
-                yield self._under_way.popleft().result()
-            self._under_way.append(self._pool.submit(self._stylizer.prepare(frame)))
-        while self._under_way:
-            yield self._under_way.popleft().result()
+            if len(under_way) > self._size:
+                yield under_way.popleft().result()
+            under_way.append(self._pool.submit(self._prepare(frame)))
+        while under_way:
+            yield under_way.popleft().result()
 
 
 def _pool(size: int) -> ThreadPoolExecutor:

@@ -130,8 +130,8 @@ def test_pictures_are_those_of_one_frame_at_a_time(
     load: Callable[[], Stylizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = frames(12)
-    alone = [load_one(frame) for load_one in [load()] for frame in given]
-    together = load()
+    one, together = load(), load()
+    alone = [one(frame) for frame in given]
     monkeypatch.setattr(type(together), "at_once", lambda *_: 3)
     for here, there in zip(restyled(together, given), alone, strict=True):
         assert here.time == there.time

@@ -22,7 +22,7 @@ import trustme
 
 from rtstyle.api import load_palette
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame
+from rtstyle.frame import Frame, Source
 from rtstyle.live.session import LiveSession
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.studio import BrowserCamera, Studio, thumbnails
@@ -388,7 +388,7 @@ def test_browser_camera_there_and_back() -> None:
 
 
 def test_a_camera_waits_behind_the_browser() -> None:
-    class Counting:
+    class Counting(Source):
         def __init__(self) -> None:
             self.info = BrowserCamera(8, 8).info
             self.closed = False
@@ -401,12 +401,6 @@ def test_a_camera_waits_behind_the_browser() -> None:
 
         def close(self) -> None:
             self.closed = True
-
-        def __enter__(self) -> "Counting":
-            return self
-
-        def __exit__(self, *exc: object) -> None:
-            self.close()
 
     inner = Counting()
     camera = BrowserCamera(otherwise=inner)

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from rtstyle.api import load_palette
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live.session import LiveSession
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.studio import BrowserCamera, Studio, thumbnails
@@ -43,7 +43,7 @@ CANVAS = """() => {
 }"""
 
 
-class Drawn:
+class Drawn(Source):
     """The scene as a live camera."""
 
     def __init__(self) -> None:
@@ -58,12 +58,6 @@ class Drawn:
 
     def close(self) -> None:
         self._open = False
-
-    def __enter__(self) -> "Drawn":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 @pytest.fixture(scope="module")

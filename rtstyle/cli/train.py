@@ -14,7 +14,10 @@ from rtstyle.cli.options import add_report_options, print_json, say
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rtstyle.networks import Network
+    from rtstyle.training.data import Photos
     from rtstyle.training.distributed import Processes
 
 # Flags that set a number of the recipe, and what they are.
@@ -84,7 +87,6 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.distributed import joined, own_device, started_rank
     from rtstyle.training.objective import load_backbones
     from rtstyle.training.plan import make_card, make_plan, save_trained
-    from rtstyle.training.preview import SHOWN
     from rtstyle.training.train import train
 
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
@@ -98,15 +100,10 @@ def run(options: argparse.Namespace) -> int:
     painting = read_picture(materials.picture, recipe.style_size)
     photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed)
     clips = Clips(materials.clips, crop=recipe.crop, seed=recipe.seed) if materials.clips else None
+    shown = _shown(options.preview_photo, photos) if started_rank() == 0 else []
     files = materials.backbone_weights
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
-    if len(options.preview_photo) > SHOWN:
-        raise RtstyleError(
-            f"a preview shows {SHOWN} photos; got {len(options.preview_photo)} --preview-photo"
-        )
-    shown = [read_picture(path) for path in options.preview_photo]
-    shown += [photos.picture_at(place) for place in range(SHOWN - len(shown))]
     card = make_card(out.stem, plan)
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
 
@@ -171,6 +168,17 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         settings["full"] = False
     settings["backbone_weights"] = settings.get("backbone_weights", {}) | dict(options.backbone_weights)
     return settings
+
+
+def _shown(paths: list[Path], photos: Photos) -> list[Tensor]:
+    """The photos of the preview: those named, then the first of the training photos."""
+    from rtstyle.training.data import read_picture
+    from rtstyle.training.preview import SHOWN
+
+    if len(paths) > SHOWN:
+        raise RtstyleError(f"a preview shows {SHOWN} photos; got {len(paths)} --preview-photo")
+    named = [read_picture(path) for path in paths]
+    return named + [photos.picture_at(place) for place in range(SHOWN - len(named))]
 
 
 def _check_out(out: Path, picture: Path, overwrite: bool) -> None:

@@ -31,7 +31,7 @@ class Report:
     """Hears every step; closes bar and curves when left, however the run ended."""
 
     def __init__(self, options: argparse.Namespace, recipe: Recipe, shown: list[Tensor], out: Path) -> None:
-        """``shown``: two photos for the preview, (3, H, W) in [0, 1]."""
+        """``shown``: photos for the preview, (3, H, W) in [0, 1]; of the first process alone."""
         self.best = 0  # the step whose smoothed objective was lowest, of this run
         self._options, self._recipe, self._out = options, recipe, out
         self._steps: list[tuple[float, float]] = []  # seconds of each, seconds it waited
