@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.live import session
+from rtstyle.live.adapt import scaled
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.session import LiveSession
 from rtstyle.media.image_file import read_image
@@ -257,7 +259,7 @@ def test_a_slow_output_misses_frames_and_holds_up_nobody(make: Callable[..., Liv
     _until(lambda: bool(slow.frames))
     for _ in range(5):
         _, last = live.step()
-        _until(lambda last=last: quick.frames[-1] is last)
+        _until(lambda last=last: quick.frames[-1].time == last.time)
     gate.set()
     live.end()
     assert len(quick.frames) == 6
@@ -380,11 +382,30 @@ def test_the_state_is_json_and_says_what_is_shown(make: Callable[..., Live]) -> 
     assert set(state["stats"]["stages_ms"]) == {"capture", "restyle", "compose"}
 
 
-def test_a_smaller_processing_size_keeps_the_cameras_size(make: Callable[..., Live]) -> None:
-    live = make(size=(32, 24))
+def test_a_smaller_processing_size_keeps_the_outputs_size(make: Callable[..., Live], tmp_path: Path) -> None:
+    output = Keeping()
+    live = make(output, size=(32, 24), folder=tmp_path)
     original, shown = live.step()
-    assert shown.image.shape == original.image.shape
-    assert not torch.equal(shown.image, live.palette(original).image)
+    small = scaled(original.image, (32, 24))
+    assert torch.equal(shown.image, live.palette(replace(original, image=small)).image)
+    _until(lambda: bool(output.frames))
+    assert output.frames[0].image.shape == original.image.shape
+    live.do("snapshot")
+    _until(lambda: bool(live.notes))
+    for path in tmp_path.glob("*.png"):
+        assert read_image(path).image.shape == original.image.shape
+    live.do("split", on=True, position=0.5)
+    original, shown = live.step()
+    half = original.image.shape[2] // 2
+    assert torch.equal(shown.image[:, :, :half], original.image[:, :, :half])
+    assert not torch.equal(shown.image[:, :, half:], original.image[:, :, half:])
+
+
+def test_no_style_gives_back_the_very_picture(make: Callable[..., Live]) -> None:
+    live = make(size=(32, 24))
+    live.do("strength", value=0)
+    original, shown = live.step()
+    assert torch.equal(shown.image, original.image)
 
 
 def test_a_mailbox_gives_the_newest_and_finishes_what_waits() -> None:

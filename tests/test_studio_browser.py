@@ -169,9 +169,9 @@ def newest(session: LiveSession) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_picture_is_what_the_network_makes(page: Any, session: LiveSession) -> None:
     _, original, shown = eventually(session.latest, page)
-    made = load_palette(["ann"], device="cpu")(original).image
-    assert torch.equal(made, shown.image)
+    made = load_palette(["ann"], device="cpu")(original).image.permute(1, 2, 0).numpy()
     picture = shown.image.permute(1, 2, 0).numpy()
+    assert nearness(made, picture) > 50  # another number of threads sums in another order
     eventually(lambda: nearness(canvas(page), picture) > 32, page)
     assert nearness(canvas(page), original.image.permute(1, 2, 0).numpy()) < 20
     playwright.expect(page.locator("#size")).to_have_text(f"{WIDTH} × {HEIGHT}")
@@ -261,7 +261,7 @@ def test_the_browsers_own_camera(page: Any, session: LiveSession, clip: list[np.
     page.wait_for_timeout(300)
     original, shown = newest(session)
     made = load_palette(["ann"], device="cpu")(Frame(torch.from_numpy(original.transpose(2, 0, 1).copy())))
-    assert np.array_equal(made.image.permute(1, 2, 0).numpy(), shown)
+    assert nearness(made.image.permute(1, 2, 0).numpy(), shown) > 50
     eventually(lambda: nearness(canvas(page), shown) > 32, page)
     session.do("freeze", on=False)
     eventually(lambda: page.inner_text("#latency").isdigit(), page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtstyle.frame import Frame
+from rtstyle.live.adapt import scaled
 from rtstyle.live.recording import timed_path
 from rtstyle.media.image_file import Picture, write_image
 from rtstyle.media.output import make_parent
@@ -13,10 +14,12 @@ from rtstyle.media.output import make_parent
 def write_pair(folder: Path, original: Frame, restyled: Frame) -> Path:
     """Write two PNGs, ``TIME-original.png`` and ``TIME-restyled.png``; returns the path of the second.
 
+    Both have the original's size.
     Raises RtstyleError for a folder that cannot be written.
     """
     path = timed_path(folder, "-restyled.png")
     make_parent(path)
     write_image(path.with_name(path.name.replace("-restyled", "-original")), Picture(original.image))
-    write_image(path, Picture(restyled.image))
+    height, width = original.image.shape[1:]
+    write_image(path, Picture(scaled(restyled.image, (width, height))))
     return path

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from rtstyle.errors import RtstyleError
+from rtstyle.live.adapt import scaled
 from rtstyle.live.session import LiveSession
 
 TITLE = "rtstyle"
@@ -129,7 +130,9 @@ class Window:
                 newest = session.latest(number, timeout=_WAIT)
                 if newest is not None:
                     number, _, shown = newest
-                    pixels = shown.image.permute(1, 2, 0).contiguous().cpu().numpy()
+                    # Enlarged here, so that text is drawn at the window's own sharpness.
+                    image = scaled(shown.image, (info.width, info.height))
+                    pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
                     picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
                 gui.imshow(TITLE, drawn_over(picture, self._lines()))
                 self.press(gui.waitKey(1))

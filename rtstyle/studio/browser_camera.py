@@ -100,7 +100,7 @@ class BrowserCamera(Source):
             raise RtstyleError("this viewer's camera is not in use; switch it on first")
         image = _fill(decode(jpeg), self.info.width, self.info.height)
         moment = Fraction(round(arrived * 10**9), 10**9)
-        frame = Frame(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), moment)
+        frame = Frame(torch.from_numpy(image).permute(2, 0, 1), moment)
         with self._changed:
             self._heard = time.monotonic()
             self._stamps.append((moment, owner, stamp))

@@ -37,6 +37,7 @@ _TYPES = {
     "studio.js": "text/javascript",
     "link.js": "text/javascript",
     "camera.js": "text/javascript",
+    "encoder.js": "text/javascript",
 }
 
 

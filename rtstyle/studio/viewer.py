@@ -16,6 +16,7 @@ import math
 import struct
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -44,7 +45,7 @@ class Viewer:
         self._sent: dict[int, Picture] = {}  # under way, by number
         self._room = asyncio.Event()
         self._room.set()
-        self._delays: deque[float] = deque(maxlen=60)  # seconds from capture to seen, of the last pictures
+        self._delays: deque[float] = deque(maxlen=150)  # seconds from capture to seen, of the last pictures
         self._faults: deque[float] = deque(maxlen=_FAULTS)
         self._allowance, self._filled = float(_MESSAGES), time.monotonic()
 
@@ -87,7 +88,6 @@ class Viewer:
     def _own_state(self) -> dict[str, Any]:
         camera = self._studio.camera
         owner = camera.owner if camera is not None else None
-        delays = sorted(self._delays)
         return {
             "viewers": self._studio.viewers,
             "browser_camera": None
@@ -99,7 +99,7 @@ class Viewer:
                 "otherwise": camera.otherwise,
                 "owner": None if owner is None else "you" if owner is self else "another",
             },
-            "seen_ms": round(1000 * delays[len(delays) // 2], 1) if delays else None,
+            "seen_ms": _percentiles(self._delays),
         }
 
     async def _listen(self) -> None:
@@ -174,3 +174,11 @@ class Viewer:
             await asyncio.to_thread(camera.offer, self, data[_UP.size :], stamp, arrived)
         finally:
             await self._socket.send_str('{"type":"took"}')
+
+
+def _percentiles(delays: Iterable[float]) -> dict[str, float] | None:
+    """Milliseconds: p50, p95, p99; None of no delays."""
+    ordered = sorted(delays)
+    if not ordered:
+        return None
+    return {f"p{part}": round(1000 * ordered[-(-part * len(ordered) // 100) - 1], 1) for part in (50, 95, 99)}

@@ -8,13 +8,16 @@ const PATIENCE = 2000; // ms after which a picture that was not taken counts as 
 export function makeCamera(link, ended) {
   const video = document.createElement("video");
   video.muted = video.playsInline = true;
-  const canvas = document.createElement("canvas");
-  const context = canvas.getContext("2d", { alpha: false });
-  let stream = null, sent = [], encoding = false;
+  // Encoded by a worker: here it would wait until the page is idle, longest when the machine is busy.
+  const encoder = new Worker("encoder.js");
+  let stream = null, sent = [], encoding = false, size = {};
 
   async function start({ width, height, rate }, device) {
     if (!navigator.mediaDevices) {
       throw new Error("Browsers give their camera only to HTTPS pages and to localhost.");
+    }
+    if (!window.VideoFrame || !window.OffscreenCanvas) {
+      throw new Error("This browser is too old to send its camera: it takes Chrome 94, Firefox 130, Safari 17 or newer.");
     }
     stop();
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: rate } };
@@ -28,9 +31,9 @@ export function makeCamera(link, ended) {
         NotReadableError: "The camera is in use by another program.",
       }[error.name] ?? `The camera cannot be used: ${error.message}`);
     }
-    canvas.width = width;
-    canvas.height = height;
+    size = { width, height };
     sent = [];
+    encoding = false;
     const own = stream;
     own.getVideoTracks()[0].onended = () => { if (own === stream) { stop(); ended(); } };
     video.srcObject = own;
@@ -53,17 +56,16 @@ export function makeCamera(link, ended) {
   function offer(own, stamp) {
     sent = sent.filter((then) => performance.now() - then < PATIENCE);
     if (own !== stream || encoding || sent.length >= UNDER_WAY || !video.videoWidth) return;
-    const { width, height } = canvas;
-    const scale = Math.max(width / video.videoWidth, height / video.videoHeight); // fill, cut at the middle
-    const wide = video.videoWidth * scale, high = video.videoHeight * scale;
-    context.drawImage(video, (width - wide) / 2, (height - high) / 2, wide, high);
+    const frame = new VideoFrame(video, { timestamp: 1000 * stamp });
     encoding = true;
     sent.push(performance.now());
-    canvas.toBlob(async (blob) => {
-      if (blob && own === stream) link.send(new Blob([new Float64Array([stamp]), blob]));
-      encoding = false;
-    }, "image/jpeg", QUALITY);
+    encoder.postMessage({ frame, stamp, ...size, quality: QUALITY }, [frame]);
   }
+
+  encoder.onmessage = ({ data }) => {
+    encoding = false;
+    if (stream) link.send(data);
+  };
 
   return {
     start, stop,
