@@ -14,8 +14,6 @@ from typing import Any
 
 # OpenCV waits ten seconds for a frame of a V4L2 camera otherwise; read when the camera is opened.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
-# It writes a line to stderr for every camera that is not there; what matters is said here.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 import cv2
 import torch
@@ -25,6 +23,10 @@ from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media.realtime import NetworkStream, RealTime, moment
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.v4l2 import Device, list_devices
+
+# OpenCV writes a line to stderr for every camera that is not there; what matters is said here.
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _RETRY = 0.5  # seconds between looks for a camera that went away
 _MISSES = 3  # reads in a row that give nothing before a camera counts as gone
