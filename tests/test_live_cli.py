@@ -58,6 +58,16 @@ def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
     assert len(read(out)[0]) > 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_recording_that_breaks_is_an_error_at_the_end(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out.partial.mkv").symlink_to("/dev/full")
+    recorded = ("--record", tmp_path / "out.mkv", "--duration", "0.5")
+    assert run("--camera", clip, *recorded, "--style", "aa", "--size", "48") == 1
+    assert "is the disk full?" in capsys.readouterr().err
+
+
 def test_interrupting_finishes_the_files(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
             _run(options, session, windowed)
         finally:
             _report(options, session)
-    return 0
+    return 1 if session.broken else 0
 
 
 def _places(options: argparse.Namespace) -> tuple[bool, bool]:

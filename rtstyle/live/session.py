@@ -72,6 +72,7 @@ class LiveSession:
         self.source, self.palette = source, palette
         self.stats = Stats()
         self.notes: deque[tuple[int, str]] = deque(maxlen=20)  # (number from 1, line), newest last
+        self.broken = False  # an output ended by an error
         self._titles = dict(titles or {})
         self._listener = listener
         self._fps = fps
@@ -246,7 +247,11 @@ class LiveSession:
         return self._newest[0] if self._newest is not None else 0
 
     def _mailbox(self, output: Output, depth: int = 1) -> Mailbox:
-        return Mailbox(output, depth=depth, shown=self.stats.shown, failed=self.say)
+        return Mailbox(output, depth=depth, shown=self.stats.shown, failed=self._failed)
+
+    def _failed(self, line: str) -> None:
+        self.broken = True
+        self.say(line)
 
     def _quit(self) -> None:
         with self._changed:
