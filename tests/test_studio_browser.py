@@ -1,13 +1,15 @@
-"""The studio's page in a real headless Chromium, whose camera is a clip of the drawn scene."""
+"""The studio's page in a real headless Chromium, whose camera is a clip."""
 
 import base64
 import io
 import math
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from rtstyle.api import load_palette
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live.session import LiveSession
 from rtstyle.media.drawing.scene import Scene
+from rtstyle.media.video_file import VideoFileSource
 from rtstyle.studio import BrowserCamera, Studio, thumbnails
 from tests.families import save_family
 
@@ -62,7 +65,11 @@ class Drawn(Source):
 
 @pytest.fixture(scope="module")
 def clip() -> list[np.ndarray]:
-    """The pictures that the browser's camera shows: (H, W, 3), RGB."""
+    """The pictures that the browser's camera shows: (H, W, 3), RGB. A person's where there is a clip."""
+    real = Path(os.environ.get("RTSTYLE_ASSETS", "")) / "video" / "webcam_sign_man.mkv"
+    if real.is_file():
+        with VideoFileSource(real, size=(WIDTH, HEIGHT)) as frames:
+            return [frame.image.permute(1, 2, 0).numpy() for frame in islice(frames, 0, 60, 10)]
     scene = Scene(WIDTH, HEIGHT)
     return [scene.draw(60 + second / 4).transpose(1, 2, 0) for second in range(6)]
 
