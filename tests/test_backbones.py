@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception import backbones
-from rtstyle.perception.backbones import Joined, Vgg, load_backbone
+from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, layers_of, load_backbone
+from rtstyle.perception.backbones.vgg import PLANS
 
 Weights = dict[str, torch.Tensor]
 
@@ -90,7 +90,7 @@ def test_the_papers_names_are_torchvisions_indices(name: str, index: int) -> Non
 
     with torch.device("meta"):  # its shape alone, no weights
         features = models.get_model(name).features
-    plan = backbones._PLANS[name]
+    plan = PLANS[name]
     convolutions = [i for i, part in enumerate(features) if isinstance(part, torch.nn.Conv2d)]
     assert list(plan.values()) == convolutions
     assert plan["relu5_4" if name == "vgg19" else "relu5_3"] == index
@@ -136,7 +136,7 @@ def test_joined_names_say_whose_layer_it_is(vgg_file: Path) -> None:
         ("vgg19", "relu4_2", "vgg19: relu4_2 was asked for, but the weights hold only relu1_1, "),
         ("vgg19", "relu6_1", "vgg19 has no layer 'relu6_1'; there are: relu1_1, relu1_2, "),
         ("vgg16", "relu3_4", "vgg16 has no layer 'relu3_4'"),
-        ("vgg11", "relu1_1", "no backbone named 'vgg11'; there are: small_vgg19, vgg16, vgg19"),
+        ("vgg11", "relu1_1", "no backbone named 'vgg11'; there are: vgg19, vgg16, small_vgg19, "),
         ("small_vgg19", "relu1_1", "small_vgg19: the weights hold no SE5.conv0.weight"),
         ("small_vgg19", "relu5_2", "small_vgg19 has no layer 'relu5_2'"),
     ],
@@ -161,3 +161,40 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
         load_backbone("vgg19", ["relu1_1"], file)
     with pytest.raises(RtstyleError, match=r"absent\.safetensors: not readable"):
         load_backbone("vgg19", ["relu1_1"], tmp_path / "absent.safetensors")
+
+
+def test_another_networks_weights_are_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "alexnet.safetensors"
+    save_file({"features.0.weight": torch.zeros(64, 3, 11, 11), "features.0.bias": torch.zeros(64)}, file)
+    with pytest.raises(
+        RtstyleError, match=r"features.0.weight is \(64, 3, 11, 11\) in the weights, .* another"
+    ):
+        load_backbone("vgg19", ["relu1_1"], file)
+
+
+@pytest.mark.parametrize(("layer", "side"), [("relu1_1", 1), ("relu2_1", 2), ("relu3_2", 4)])
+def test_the_smallest_picture_halves_to_a_pixel(vgg_file: Path, layer: str, side: int) -> None:
+    backbone = load_backbone("vgg19", [layer], vgg_file)
+    assert backbone.smallest == side
+    assert backbone(torch.rand(1, 3, side, side + 3))[layer].shape[-2] == 1
+    if side > 1:
+        with pytest.raises(
+            RtstyleError, match=rf"{side + 3}x{side - 1} is too small for {layer}: .* {side} pix"
+        ):
+            backbone(torch.rand(1, 3, side - 1, side + 3))
+
+
+def test_an_error_of_another_kind_is_not_called_smallness(vgg_file: Path) -> None:
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        load_backbone("vgg19", ["relu2_1"], vgg_file)(torch.rand(1, 2, 64, 64))
+
+
+def test_defaults_are_layers_shallow_to_deep() -> None:
+    assert DEFAULTS["vgg19"].content == ("relu4_2",)
+    assert DEFAULTS["vgg19"].style == ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    for name, defaults in DEFAULTS.items():
+        known = layers_of(name)
+        assert len(set(known)) == len(known)
+        for layers in defaults:
+            places = [known.index(layer) for layer in layers]
+            assert places and places == sorted(places)

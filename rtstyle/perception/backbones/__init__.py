@@ -1,0 +1,25 @@
+"""Frozen image networks whose layers measure what a picture shows and how it is painted."""
+
+from rtstyle.perception.backbones.backbone import (
+    CAFFE_MEAN,
+    TORCHVISION_DEVIATION,
+    TORCHVISION_MEAN,
+    Backbone,
+    Joined,
+)
+from rtstyle.perception.backbones.catalogue import DEFAULTS, Defaults, layers_of, load_backbone
+from rtstyle.perception.backbones.vgg import SmallVgg19, Vgg
+
+__all__ = [
+    "CAFFE_MEAN",
+    "DEFAULTS",
+    "TORCHVISION_DEVIATION",
+    "TORCHVISION_MEAN",
+    "Backbone",
+    "Defaults",
+    "Joined",
+    "SmallVgg19",
+    "Vgg",
+    "layers_of",
+    "load_backbone",
+]

@@ -1,0 +1,66 @@
+"""Reading backbone weights: safetensors files, checkpoints of training programs, torchvision's hub."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from rtstyle.errors import RtstyleError
+
+
+def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (float32) and metadata of a ``.safetensors`` file or a ``.pth`` (``.pth.tar``, ``.pt``).
+
+    A checkpoint is loaded without running code of its own; its ``state_dict`` is taken where it has
+    one, and the ``module.`` that training on several GPUs leaves in names is dropped (so that Places365
+    networks of CSAILVision load as published). Raises RtstyleError for an unreadable file.
+    """
+    if Path(file).suffix == ".safetensors":
+        return _read_safetensors(file)
+    if Path(file).suffix not in (".pth", ".pt", ".tar"):
+        raise RtstyleError(f"{file}: weights are .safetensors, .pth, .pth.tar or .pt files")
+    try:
+        held = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({reason})") from None
+    held = held.get("state_dict", held) if isinstance(held, dict) else {}
+    tensors = {
+        str(key).replace("module.", ""): value.float()
+        for key, value in held.items()
+        if isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise RtstyleError(f"{file}: holds no named weights; a state_dict is needed, not a whole model")
+    return tensors, {}
+
+
+def _read_safetensors(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(file, "pt") as opened:
+            return {key: opened.get_tensor(key).float() for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise RtstyleError(f"{file}: not readable as .safetensors weights ({reason})") from None
+
+
+def fetch_weights(name: str) -> dict[str, Tensor]:
+    """torchvision's first ImageNet weights of a network, fetched once through its hub.
+
+    Raises RtstyleError where they cannot be fetched.
+    """
+    from torchvision import models
+
+    return fetch(name, models.get_model_weights(name)["IMAGENET1K_V1"].url)
+
+
+def fetch(name: str, url: str) -> dict[str, Tensor]:
+    """The state_dict at a ``url`` whose file name holds its hash, kept in torch's hub folder."""
+    try:
+        return torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:  # no network; a file cut short
+        raise RtstyleError(
+            f"could not fetch the weights of {name} ({error}); give a weights file instead"
+        ) from error
