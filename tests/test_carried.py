@@ -95,10 +95,10 @@ def test_blur_does_not_add_up() -> None:
     assert deviations[-1] / photos[-1] > 0.95
 
 
-def test_strength_mixes_what_is_shown_not_what_is_carried() -> None:
+def test_what_is_finished_is_shown_not_carried() -> None:
     first, second = moving(2)
     method = Method(paint=True)
-    carried = Carried(method, strength=0.0)
+    carried = Carried(method, finish=lambda photo, result: photo)
     assert torch.equal(carried(first).image, first.image)
     assert torch.equal(carried(second).image, second.image)
     photo, start, _ = method.told[1]

@@ -1,6 +1,7 @@
 """The terms of a training run as curves over its steps: a listener that draws a PNG."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,18 @@ MEMORY = 0.95  # of the moving mean that is drawn
 class LossPlot:
     """Hears every step; ``draw`` shows each term's moving mean, on a logarithmic axis."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, memory: float = MEMORY) -> None:
+        """``memory``: of the moving mean that is drawn; 0 draws the terms themselves."""
+        self.path, self.memory = path, memory
         self._heard: dict[int, dict[str, float]] = {}  # a step done again after going back replaces its first
 
     def __call__(self, step: Step) -> None:
         if not step.skipped:
-            self._heard[step.number] = {**step.groups(), TOTAL[0]: sum(step.terms.values())}
+            self.add(step.number, step.groups())
+
+    def add(self, number: int, groups: Mapping[str, float]) -> None:
+        """The weighted terms of one step, by group; their sum is drawn as well."""
+        self._heard[number] = {**groups, TOTAL[0]: sum(groups.values())}
 
     def draw(self) -> None:
         """Write the PNG, complete or not at all; nothing when no step was heard.
@@ -47,7 +53,7 @@ class LossPlot:
         mean = 0.0
         for number, groups in sorted(self._heard.items()):
             value = groups.get(name, 0.0)
-            mean = MEMORY * mean + (1 - MEMORY) * value if points else value
+            mean = self.memory * mean + (1 - self.memory) * value if points else value
             if mean > 0:
                 points.append((number, mean))
         return points

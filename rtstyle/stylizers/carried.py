@@ -43,11 +43,13 @@ class Carried:
 
     Args:
         make: the method, for one frame.
-        strength: of the result in the mix with the photo, 0 to 1. What is carried is not mixed.
+        finish: photo and result to what is shown; what is carried stays as it was made.
     """
 
-    def __init__(self, make: Maker, strength: float = 1.0) -> None:
-        self._make, self._strength = make, strength
+    def __init__(
+        self, make: Maker, finish: Callable[[Tensor, Tensor], Tensor] = lambda photo, result: result
+    ) -> None:
+        self._make, self._finish = make, finish
         self._last: tuple[Tensor, Tensor] | None = None  # photo and result
         self._anchor: Tensor | None = None  # (3, 2): how mean and deviation differ from the photo's
         self.cuts = 0  # seen so far, the first frame not among them
@@ -60,8 +62,7 @@ class Carried:
         if self._anchor is None:
             self._anchor = _colour(result) - _colour(photo)
         self._last = photo, result
-        shown = torch.lerp(photo, result, self._strength)
-        return replace(frame, image=to_bytes(shown, frame.image.dtype))
+        return replace(frame, image=to_bytes(self._finish(photo, result), frame.image.dtype))
 
     def reset(self) -> None:
         self._last = self._anchor = None

@@ -1,0 +1,216 @@
+"""``rtstyle gatys CONTENT STYLE... OUT``: a picture or a video painted like others, by optimising pixels."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtstyle.cli.gatys_options import (
+    add_backbone_options,
+    add_number,
+    backbone_names,
+    check_picture_output,
+    layer_weights,
+    numbers,
+    positive,
+    sides,
+    whole,
+)
+from rtstyle.cli.options import add_report_options, print_json, say
+
+if TYPE_CHECKING:
+    import torch
+
+    from rtstyle.cli.gatys_inputs import Inputs
+    from rtstyle.stylizers.gatys import Plan, Style
+    from rtstyle.stylizers.gatys_layers import Measuring
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from rtstyle.cli.gatys_inputs import COLORS, SIZE
+    from rtstyle.perception.statistics import STATISTICS
+    from rtstyle.stylizers import gatys
+    from rtstyle.stylizers.descent import OPTIMIZERS
+
+    parser.add_argument("content", type=Path, metavar="CONTENT", help="the photo, or a video")
+    parser.add_argument("styles", type=Path, nargs="+", metavar="STYLE", help="one painting or several")
+    parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a video")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    group = parser.add_argument_group("picture")
+    group.add_argument("--size", type=whole, metavar="N", help=f"longer side in pixels (at most {SIZE})")
+    group.add_argument(
+        "--colors", choices=COLORS, default="style",
+        help="the style's, the photo's kept, or the painting's matched to the photo's before (style)",
+    )  # fmt: skip
+    group.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="one style for each of its colours, dark to light; with one style less the darkest stays photo",
+    )  # fmt: skip
+    group.add_argument(
+        "--content-mask", type=Path, metavar="FILE", help="white where the photo's content counts"
+    )
+    group = parser.add_argument_group("style")
+    add_number(group, "--style-weight", gatys.STYLE_WEIGHT, "how much the painting counts")
+    add_number(group, "--content-weight", gatys.CONTENT_WEIGHT, "how much the photo counts")
+    add_number(group, "--variation-weight", gatys.VARIATION_WEIGHT, "how much smoothness counts")
+    group.add_argument(
+        "--style-weights", type=numbers, metavar="A,B,...", help="of several styles in a mix (equal)"
+    )
+    add_number(group, "--style-scale", 1.0, "size of the paintings, and so of strokes, over the photo's")
+    group.add_argument(
+        "--style-loss", choices=tuple(STATISTICS), default="gram", help="what is kept of the painting (gram)"
+    )
+    group = parser.add_argument_group("what measures")
+    add_backbone_options(group)
+    for kind in ("content", "style"):
+        group.add_argument(
+            f"--{kind}-layers", type=layer_weights, metavar="LAYER[:WEIGHT],...",
+            help="such as relu4_2, or small_vgg19.relu4_2:0.5 (the backbone's defaults)",
+        )  # fmt: skip
+    group = parser.add_argument_group("descent")
+    group.add_argument("--steps", type=whole, default=gatys.STEPS, metavar="N", help=f"({gatys.STEPS})")
+    group.add_argument("--seconds", type=positive, metavar="S", help="stop in time, whatever the steps")
+    group.add_argument(
+        "--tolerance", type=positive, default=0.0, metavar="SHARE",
+        help="end a scale when ten steps lower the total by less than this share (0: never)",
+    )  # fmt: skip
+    group.add_argument(
+        "--scales", type=sides, metavar="N,...", help="longer sides to begin with; 0: one scale (by halves)"
+    )
+    group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="lbfgs", help="(lbfgs)")
+    group.add_argument(
+        "--init", default="content", metavar="content|noise|FILE", help="first image (content)"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of the noise (0)")
+    group = parser.add_argument_group("other outputs")
+    group.add_argument("--plot", type=Path, metavar="FILE", help="curves of the terms")
+    group.add_argument("--every", type=whole, metavar="N", help="a picture every N steps, OUT.00050.ext")
+    group.add_argument(
+        "--compare", type=backbone_names, metavar="NAME,NAME,...",
+        help="paint with each of these backbones; OUT becomes a sheet, and a table is printed",
+    )  # fmt: skip
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from rtstyle.cli.gatys_clip import is_clip, paint_clip
+    from rtstyle.cli.gatys_inputs import read_inputs
+    from rtstyle.engines import pick_device
+
+    if is_clip(options.output):
+        return paint_clip(options, pick_device(options.device))
+    pictures = (options.content, *options.styles)
+    check_picture_output(options.output, overwrite=options.overwrite, inputs=pictures)
+    device = pick_device(options.device)
+    inputs = read_inputs(options, device)
+    say(options, inputs.picture.notes, options.content.name)
+    if options.compare:
+        from rtstyle.cli.gatys_compare import compare
+
+        return compare(options, inputs, device)
+    return paint_one(options, inputs, device)
+
+
+def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device) -> int:
+    from torch import Tensor
+
+    from rtstyle.cli.gatys_report import Report, groups
+    from rtstyle.cli.stopping import stopping
+    from rtstyle.media.image_file import write_image
+    from rtstyle.stylizers.gatys import Progress, paint, resized
+    from rtstyle.stylizers.gatys_memory import check_memory
+    from rtstyle.stylizers.gatys_state import digest, read_state, write_state
+
+    measuring = load(options, options.backbone, device)
+    check_memory(measuring.backbone, inputs.plan.sizes[-1], device)
+    say(options, measuring.notes)
+    state = options.output.with_suffix(".checkpoint")
+    masks = [inputs.kept, inputs.content_mask, inputs.init, *(style.mask for style in inputs.styles)]
+    facts = facts_of(options, inputs.plan, inputs.styles, measuring) | {
+        "photo": digest(inputs.photo),
+        "masks or first image": digest(*(mask for mask in masks if mask is not None)),
+    }
+    progress = read_state(state, facts) or Progress()
+
+    def save(image: Tensor, path: Path) -> list[str]:
+        result = resized(image, inputs.plan.sizes[-1])[0]
+        return write_image(path, inputs.finished(result))
+
+    report = Report(
+        options, inputs.plan, progress, keep=lambda: write_state(state, progress, facts), save=save
+    )
+    with stopping() as stop, report:
+        result = paint(
+            inputs.photo, inputs.styles, measuring.backbone, inputs.plan,
+            **settings(options, measuring),
+            content_mask=inputs.content_mask, kept=inputs.kept, init=inputs.init,
+            listener=report, stop=stop, progress=progress,
+        )  # fmt: skip
+        stopped = progress.scale < len(inputs.plan.sizes)
+        if stopped:
+            write_state(state, progress, facts)
+    if stopped:
+        save(result[None], report.partial)
+        say(options, [f"{report.partial} is how far it came; the same command goes on from there"])
+        raise KeyboardInterrupt
+    notes = save(result[None], options.output)
+    state.unlink(missing_ok=True)
+    report.partial.unlink(missing_ok=True)
+    say(options, notes, options.output.name)
+    height, width = result.shape[1:]
+    say(options, [f"{options.output}: {width}x{height}, {progress.seconds:.0f} s"])
+    if options.json:
+        terms = progress.terms[-1][1] if progress.terms else {}
+        print_json({
+            "output": str(options.output), "width": width, "height": height,
+            "steps": len(progress.terms), "seconds": round(progress.seconds, 2),
+            **{name: round(value, 6) for name, value in groups(terms).items()},
+            "total": round(sum(terms.values()), 6),
+            "terms": {name: round(value, 6) for name, value in terms.items()},
+            "notes": [*inputs.picture.notes, *measuring.notes, *notes],
+        })  # fmt: skip
+    return 0
+
+
+def load(options: argparse.Namespace, name: str, device: torch.device) -> Measuring:
+    """The layers of one backbone, on the device."""
+    from rtstyle.stylizers.gatys_layers import load_measuring
+
+    files = dict(options.backbone_weights)
+    layers = options.content_layers, options.style_layers
+    return load_measuring(name, files, *layers, pooling=options.pooling, device=device)
+
+
+def settings(options: argparse.Namespace, measuring: Measuring) -> dict[str, Any]:
+    """The arguments of `paint` that are no pictures."""
+    return {
+        "content": {layer: options.content_weight * share for layer, share in measuring.content.items()},
+        "style": {layer: options.style_weight * share for layer, share in measuring.style.items()},
+        "variation": options.variation_weight,
+        "statistic": options.style_loss,
+        "style_scale": options.style_scale,
+        "optimizer": options.optimizer,
+        "seconds": options.seconds or math.inf,
+        "tolerance": options.tolerance,
+    }
+
+
+def facts_of(
+    options: argparse.Namespace, plan: Plan, styles: list[Style], measuring: Measuring
+) -> dict[str, str]:
+    """What must be the same for a stopped run to go on, beside the photo and its masks."""
+    from rtstyle.stylizers.gatys_state import digest
+
+    same = (
+        "style_weight", "content_weight", "variation_weight", "style_weights", "style_scale", "style_loss",
+        "colors", "steps", "optimizer", "init", "seed", "pooling",
+    )  # fmt: skip
+    facts = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in same}
+    facts["content layers"] = str(dict(measuring.content))
+    facts["style layers"] = str(dict(measuring.style))
+    facts["weights"] = digest(*measuring.backbone.state_dict().values())
+    facts["scales"] = str(plan.sizes)
+    facts["style"] = digest(*(painting for style in styles for painting in style.paintings))
+    return facts

@@ -1,0 +1,96 @@
+"""Options that the commands share which optimise pixels, and the values they take."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from rtstyle.errors import RtstyleError
+
+
+def add_backbone_options(group: Any) -> None:
+    from rtstyle.perception.backbones import DEFAULTS
+
+    group.add_argument(
+        "--backbone", choices=tuple(DEFAULTS), default="vgg19", metavar="NAME",
+        help=f"{', '.join(DEFAULTS)} (vgg19)",
+    )  # fmt: skip
+    group.add_argument(
+        "--backbone-weights", type=_named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
+        help="weights files (fetched); style layers that vgg19's lacks are taken from small_vgg19's",
+    )  # fmt: skip
+    group.add_argument("--pooling", choices=("max", "average"), default="max", help="of the VGGs (max)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+
+
+def check_picture_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...]) -> None:
+    """Refuse, before any work, a picture that could not be written at the end; make its folder."""
+    from rtstyle.media.image_file import WRITABLE
+    from rtstyle.media.output import check_output, make_parent
+
+    if path.suffix.lower() not in WRITABLE:
+        raise RtstyleError(f"{path}: the last name is the output, with one of {', '.join(WRITABLE)}")
+    check_output(path, overwrite=overwrite, inputs=inputs)
+    make_parent(path)
+
+
+def add_number(group: Any, flag: str, default: float, meaning: str) -> None:
+    group.add_argument(flag, type=positive, default=default, metavar="N", help=f"{meaning} ({default:g})")
+
+
+def positive(text: str) -> float:
+    return _checked(text, float, lambda value: 0 <= value < math.inf, "a number from 0 up")
+
+
+def whole(text: str) -> int:
+    return _checked(text, int, lambda value: value >= 1, "a whole number from 1 up")
+
+
+def _checked(text: str, kind: Any, good: Any, meaning: str) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not good(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}")
+    return value
+
+
+def numbers(text: str) -> list[float]:
+    values = [positive(part) for part in text.split(",")]
+    if not sum(values):
+        raise argparse.ArgumentTypeError(f"{text!r}: one weight at least is above 0")
+    return values
+
+
+def sides(text: str) -> list[int]:
+    sides = [
+        _checked(part, int, lambda value: value >= 0, "a longer side in pixels") for part in text.split(",")
+    ]
+    return [side for side in sides if side]
+
+
+def layer_weights(text: str) -> dict[str, float]:
+    """{"relu4_1": 0.5} from "relu4_1:0.5"; the weight is 1 where none is given."""
+    pairs = (part.partition(":") for part in text.split(","))
+    return {layer.strip(): positive(weight) if colon else 1.0 for layer, colon, weight in pairs}
+
+
+def backbone_names(text: str) -> list[str]:
+    from rtstyle.perception.backbones import DEFAULTS
+
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in DEFAULTS:
+            raise argparse.ArgumentTypeError(f"no backbone named {name!r}; there are: {', '.join(DEFAULTS)}")
+    return names
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    """("vgg19", Path("weights.safetensors")) from "vgg19=weights.safetensors"."""
+    name, equals, file = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} names no backbone; it is NAME=FILE, as vgg19=weights.pth")
+    return backbone_names(name)[0], Path(file)

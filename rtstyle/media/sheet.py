@@ -1,0 +1,39 @@
+"""Labelled pictures in rows, as one picture: comparisons and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+GAP = 8  # pixels
+LINE = 20  # height of a line of a label
+LETTERS = 15
+
+
+def draw_sheet(rows: Sequence[Sequence[tuple[str, Tensor]]], title: str = "") -> Tensor:
+    """uint8 (3, H, W): rows of (label, picture), the label above its picture, line by line.
+
+    Pictures are uint8 (3, h, w), all of one size; rows may differ in length.
+    """
+    height, width = rows[0][0][1].shape[1:]
+    font = ImageFont.load_default(LETTERS)
+    labels = [line for row in rows for label, _ in row for line in label.split("\n")]
+    lines = max(label.count("\n") + 1 for row in rows for label, _ in row)
+    across = max(width, *(round(font.getlength(line)) for line in labels)) + GAP
+    down = height + lines * LINE + GAP
+    top = LINE + GAP if title else 0
+    size = (GAP + across * max(map(len, rows)), top + GAP + down * len(rows))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, GAP), title, fill="black", font=font)
+    for number, row in enumerate(rows):
+        for place, (label, picture) in enumerate(row):
+            left, upper = GAP + place * across, top + GAP + number * down
+            draw.multiline_text((left, upper), label, fill="black", font=font, spacing=2)
+            pixels = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+            sheet.paste(pixels, (left, upper + lines * LINE))
+    return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)

@@ -1,0 +1,290 @@
+"""``rtstyle gatys`` on drawn pictures with a tiny random VGG19: outputs, resuming, masks, bad input."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import rtstyle.cli.gatys_report
+from rtstyle.cli import main
+from rtstyle.media.image_file import read_image
+from rtstyle.stylizers import gatys_memory, gatys_video
+from rtstyle.stylizers.gatys_layers import load_measuring, reach
+from tests.media import Clip, read
+
+SHORT = ["--size", "64", "--scales", "48", "--steps", "8"]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in: photo.png, a.png, b.png, mask.png, whole.safetensors, short.safetensors."""
+    random = np.random.default_rng(0)
+    for name in ("photo", "a", "b"):
+        coarse = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        cv2.imwrite(
+            str(tmp_path / f"{name}.png"), cv2.resize(coarse, (64, 48), interpolation=cv2.INTER_CUBIC)
+        )
+    mask = np.zeros((48, 64, 3), np.uint8)
+    mask[:, 32:] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    dice = torch.Generator().manual_seed(0)
+    weights, channels, index = {}, 3, 0
+    for count in (2, 2, 4, 4, 1):
+        for _ in range(count):
+            weights[f"features.{index}.weight"] = torch.randn(4, channels, 3, 3, generator=dice) / 3
+            weights[f"features.{index}.bias"] = torch.zeros(4)
+            channels, index = 4, index + 2
+        index += 1
+    save_file(weights, tmp_path / "whole.safetensors")
+    short = {key: value for key, value in weights.items() if int(key.split(".")[1]) <= 16}
+    save_file(short, tmp_path / "short.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def gatys(*arguments: str, weights: str = "whole", short: bool = True) -> int:
+    files = ["--backbone-weights", f"vgg19={weights}.safetensors"]
+    return main(["gatys", *arguments, *files, *(SHORT if short else [])])
+
+
+def pixels(path: str | Path) -> torch.Tensor:
+    return read_image(path).image
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line an error is."""
+    lines = [text for text in capsys.readouterr().err.splitlines() if text]
+    assert lines[-1].startswith("rtstyle: ") and "Traceback" not in "".join(lines)
+    return lines[-1]
+
+
+def test_a_photo_becomes_a_painting_the_same_twice(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gatys("photo.png", "a.png", "new/out.png", "--plot", "plot.png", "--every", "4", "--json") == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert (summary["width"], summary["height"], summary["steps"]) == (64, 48, 8)
+    assert summary["total"] == pytest.approx(sum(summary["terms"].values()), abs=1e-4)
+    assert "64x48" in told.err and "content" in told.err.splitlines()[0]
+    assert sorted(path.name for path in (place / "new").iterdir()) == [
+        "out.00004.png", "out.00008.png", "out.png"
+    ]  # fmt: skip
+    assert pixels("new/out.png").shape == (3, 48, 64) and pixels("plot.png").shape[1:] == (600, 1000)
+    assert gatys("photo.png", "a.png", "again.png", "--quiet") == 0
+    assert torch.equal(pixels("again.png"), pixels("new/out.png"))
+
+
+def test_the_table_has_a_row_every_fifty_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rtstyle.cli.gatys_report, "ROW", 3)
+    assert gatys("photo.png", "a.png", "out.png") == 0
+    rows = [text.split() for text in capsys.readouterr().err.splitlines()]
+    assert [row[0] for row in rows if row[0].isdecimal()] == ["3", "6", "8"]
+
+
+CHOICES = (
+    "--init noise", "--init b.png", "--optimizer adam", "--colors photo", "--colors match",
+    "--colors histogram", "--style-loss gaussian", "--pooling average", "--style-scale 0.7",
+    "--content-mask mask.png", "--mask mask.png", "--style-layers relu1_1:2,relu2_1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", CHOICES)
+def test_every_choice_shapes_the_result(extra: str) -> None:
+    assert gatys("photo.png", "a.png", "plain.png", "--quiet") == 0
+    assert gatys("photo.png", "a.png", "out.png", "--quiet", *extra.split()) == 0
+    assert not torch.equal(pixels("plain.png"), pixels("out.png"))
+
+
+def test_kept_colors_are_the_photos() -> None:
+    gray = np.full((48, 64, 3), 90, np.uint8)
+    gray[10:30, 10:50] = 180
+    cv2.imwrite("gray.png", gray)
+    assert gatys("gray.png", "a.png", "out.png", "--quiet", "--colors", "photo") == 0
+    result = pixels("out.png").float()
+    assert (result.amax(0) - result.amin(0)).max() <= 2 and result.std() > 5
+
+
+def test_a_mask_gives_each_region_its_style() -> None:
+    assert gatys("photo.png", "a.png", "b.png", "out.png", "--quiet", "--mask", "mask.png") == 0
+    assert gatys("photo.png", "a.png", "kept.png", "--quiet", "--mask", "mask.png") == 0
+    apart = (pixels("kept.png").float() - pixels("photo.png").float()).abs()
+    assert apart[..., :20].max() <= 1 and apart[..., 44:].mean() > 4, "the dark region stays photo"
+
+
+def test_two_styles_are_mixed_by_weight() -> None:
+    assert gatys("photo.png", "a.png", "alone.png", "--quiet") == 0
+    assert gatys("photo.png", "a.png", "b.png", "out.png", "--quiet", "--style-weights", "1,0") == 0
+    assert torch.equal(pixels("out.png"), pixels("alone.png"))
+    assert gatys("photo.png", "a.png", "b.png", "both.png", "--quiet") == 0
+    assert not torch.equal(pixels("both.png"), pixels("alone.png"))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_picture(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gatys("photo.png", "a.png", "whole.png", "--quiet") == 0
+    hear = rtstyle.cli.gatys_report.Report.__call__
+
+    def stop_at_six(self: object, heard: object) -> None:
+        hear(self, heard)  # type: ignore[arg-type]
+        if heard.number == 6:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", stop_at_six)
+    assert gatys("photo.png", "a.png", "out.png") == 130
+    assert "out.partial.png is how far it came" in capsys.readouterr().err
+    assert pixels("out.partial.png").shape == (3, 48, 64) and not (place / "out.png").exists()
+    monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", hear)
+    assert gatys("photo.png", "a.png", "out.png", "--style-weight", "3") == 1
+    assert "of another painting (--style-weight was" in line(capsys)
+    assert gatys("photo.png", "a.png", "out.png", "--json") == 0
+    told = capsys.readouterr()
+    assert "going on from step 6" in told.err and json.loads(told.out)["steps"] == 8
+    assert torch.equal(pixels("out.png"), pixels("whole.png")), "bit for bit, on one machine"
+    assert not (place / "out.partial.png").exists() and not (place / "out.checkpoint").exists()
+
+
+def test_what_a_picture_file_carries_goes_along(place: Path) -> None:
+    deep = np.random.default_rng(1).integers(0, 65536, (48, 64, 4), dtype=np.uint16)
+    cv2.imwrite("deep.png", deep)
+    assert gatys("deep.png", "a.png", "out.png", "--quiet") == 0
+    picture = read_image("out.png")
+    assert picture.image.dtype == torch.uint16 and picture.alpha is not None
+    assert picture.alpha.shape == (48, 64)
+
+
+def test_what_the_weights_lack_is_replaced_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reach("vgg19", Path("short.safetensors"))[-1] == "relu3_4"
+    assert gatys("photo.png", "a.png", "out.png", weights="short") == 0
+    told = capsys.readouterr().err
+    assert "content: vgg19.relu3_4 for relu4_2; the weights of vgg19 end with relu3_4" in told
+    measuring = load_measuring("vgg19", {"vgg19": Path("short.safetensors")})
+    assert list(measuring.style) == [f"vgg19.{name}" for name in ("relu1_1", "relu2_1", "relu3_1", "relu3_4")]
+    assert sum(measuring.style.values()) == pytest.approx(1)
+    assert gatys("photo.png", "a.png", "o.png", "--style-layers", "relu4_1", weights="short") == 1
+    assert "relu4_1 was asked for, but the weights hold only relu1_1" in line(capsys)
+
+
+def test_backbones_are_compared_on_a_sheet(capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["vgg16=whole.safetensors", "vgg19=whole.safetensors"]
+    run = [
+        "gatys",
+        "photo.png",
+        "a.png",
+        "sheet.png",
+        "--compare",
+        "vgg19,vgg16",
+        "--backbone-weights",
+        *files,
+    ]
+    assert main([*run, *SHORT]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split() == ["backbone", "s", "variation", "content", "style"]
+    assert [row.split()[0] for row in rows[1:]] == ["vgg19", "vgg16"]
+    assert pixels("sheet.png").shape[2] > 3 * 64
+    assert main([*run, *SHORT, "--overwrite", "--json"]) == 0
+    assert [each["backbone"] for each in json.loads(capsys.readouterr().out)["backbones"]] == [
+        "vgg19",
+        "vgg16",
+    ]
+
+
+BAD = {
+    "photo.png a.png b.png o.png --style-weights 1": "1 --style-weights for 2 styles",
+    "photo.png a.png b.png photo.png o.png --mask mask.png": "has 2 regions; give one style each",
+    "photo.png a.png o.png --init gray": "allowed are content, noise, or a picture",
+    "photo.png a.png": "the following arguments are required",
+    "photo.png a.png out": "out: the last name is the output, with one of .jpg",
+    "photo.png a.png b.png": "b.png: exists already; use --overwrite",
+    "photo.png a.png a.png --overwrite": "a.png: is the input itself",
+    "none.png a.png o.png": "none.png",
+    "photo.png a.png o.png --style-layers relu9_1": "has no layer 'relu9_1'; there are: relu1_1",
+    "photo.png a.png o.png --style-layers relu1_1:0": "their weights need to be above 0",
+    "photo.png a.png o.png --backbone-weights vgg19=none.pth": "no weights file at 'none.pth'",
+    "photo.png a.png o.png --backbone-weights vgg19": "it is NAME=FILE",
+    "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",
+    "photo.png a.png o.png --compare vgg19,vgg20": "no backbone named 'vgg20'; there are: vgg19",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [] if "--backbone-weights" in arguments else ["--backbone-weights", "vgg19=whole.safetensors"]
+    try:
+        code = main(["gatys", *arguments.split(), *files])
+    except SystemExit as error:  # argparse's own
+        code = int(error.code or 0)
+    assert code in (1, 2) and BAD[arguments] in capsys.readouterr().err
+
+
+def test_too_large_is_said_before_the_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatys_memory, "free_bytes", lambda device: 20e6)
+    assert gatys("photo.png", "a.png", "o.png", "--size", "2000", short=False) == 1
+    assert "2000x1500 needs about" in (told := line(capsys)) and "fits" in told
+
+
+@pytest.fixture
+def clip(place: Path) -> Path:
+    """Four frames, sound and all, in which everything moves by a pixel a frame."""
+    return Clip(frames=4).make(place / "clip.mp4")
+
+
+def paint_video(*arguments: str) -> int:
+    files = ["--backbone-weights", "vgg19=whole.safetensors"]
+    return main(["gatys", "clip.mp4", "a.png", *files, "--steps", "4", *arguments])
+
+
+def test_a_video_stopped_goes_on_and_is_the_same(
+    clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paint_video("whole.mp4", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 4
+    plain = gatys_video.GatysFrames.__call__
+    made = []
+
+    def stopped(self: gatys_video.GatysFrames, *given: Any) -> torch.Tensor:
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(plain(self, *given))
+        return made[-1]
+
+    monkeypatch.setattr(gatys_video.GatysFrames, "__call__", stopped)
+    assert paint_video("out.mp4") == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert len(list(Path("out.frames").glob("*.png"))) == 2
+    assert not Path("out.mp4").exists()
+    monkeypatch.setattr(gatys_video.GatysFrames, "__call__", plain)
+    assert paint_video("out.mp4") == 0
+    assert "2 of them from the run before" in capsys.readouterr().err
+    assert not Path("out.frames").exists()
+    for one, other in zip(read(Path("whole.mp4"))[0], read(Path("out.mp4"))[0], strict=True):
+        assert torch.equal(one.image, other.image)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["out.mp4", "--mask", "mask.png"], "--mask is for pictures; out.mp4 is a video"),
+        (["clip.mp4"], "clip.mp4: is the input itself"),
+    ],
+)
+def test_what_a_video_cannot_have(
+    clip: Path, arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint_video(*arguments) == 1
+    assert part in line(capsys)
+
+
+def test_a_photo_gives_no_video(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gatys("photo.png", "a.png", "out.mp4", short=False) == 1
+    assert "out.mp4 is a video, photo.png a picture" in line(capsys)
