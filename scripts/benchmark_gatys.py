@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from rtstyle.frame import to_float
 from rtstyle.media.image_file import read_image
 from rtstyle.perception.backbones import Vgg, layers_of, load_backbone
+from rtstyle.stylizers.defaults import STYLE_WEIGHT
 from rtstyle.stylizers.descent import Descent
 from rtstyle.stylizers.gatys import (
-    STYLE_WEIGHT,
     Size,
     Style,
     fit,

@@ -10,6 +10,9 @@ from torch.nn import functional as F
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, layers_of, load_backbone
 from rtstyle.perception.backbones.vgg import PLANS
+from rtstyle.perception.statistics import STATISTICS
+from rtstyle.stylizers import defaults
+from rtstyle.stylizers.descent import OPTIMIZERS
 
 Weights = dict[str, torch.Tensor]
 
@@ -192,9 +195,15 @@ def test_an_error_of_another_kind_is_not_called_smallness(vgg_file: Path) -> Non
 def test_defaults_are_layers_shallow_to_deep() -> None:
     assert DEFAULTS["vgg19"].content == ("relu4_2",)
     assert DEFAULTS["vgg19"].style == ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    for name, defaults in DEFAULTS.items():
+    for name, layers in DEFAULTS.items():
         known = layers_of(name)
         assert len(set(known)) == len(known)
-        for layers in defaults:
-            places = [known.index(layer) for layer in layers]
+        for chosen in layers:
+            places = [known.index(layer) for layer in chosen]
             assert places and places == sorted(places)
+
+
+def test_what_the_command_line_names_is_there() -> None:
+    assert set(defaults.BACKBONES) == set(DEFAULTS)
+    assert set(defaults.STATISTICS) == set(STATISTICS)
+    assert set(defaults.OPTIMIZERS) == set(OPTIMIZERS)

@@ -22,6 +22,7 @@ COMMANDS = {
     "image": "restyle pictures, or folders of them",
     "live": "restyle a camera, live",
     "gatys": "paint a picture or a video by optimising its pixels: slow, any painting, no training",
+    "dream": "dream on a picture or a video (DeepDream)",
     "reconstruct": "show what each layer of a network keeps of a picture's content and style",
     "train": "train a style from one picture and a folder of photos",
     "evaluate": "measure a style: nearness to painting and photo, steadiness in video",

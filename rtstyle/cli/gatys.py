@@ -29,19 +29,18 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_inputs import COLORS, SIZE
-    from rtstyle.perception.statistics import STATISTICS
-    from rtstyle.stylizers import gatys
-    from rtstyle.stylizers.descent import OPTIMIZERS
+    from rtstyle.stylizers import defaults
 
     parser.add_argument("content", type=Path, metavar="CONTENT", help="the photo, or a video")
     parser.add_argument("styles", type=Path, nargs="+", metavar="STYLE", help="one painting or several")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a video")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     group = parser.add_argument_group("picture")
-    group.add_argument("--size", type=whole, metavar="N", help=f"longer side in pixels (at most {SIZE})")
     group.add_argument(
-        "--colors", choices=COLORS, default="style",
+        "--size", type=whole, metavar="N", help=f"longer side in pixels (at most {defaults.PAINT_SIZE})"
+    )
+    group.add_argument(
+        "--colors", choices=("style", "photo", "match", "histogram"), default="style",
         help="the style's, the photo's kept, or the painting's matched to the photo's before (style)",
     )  # fmt: skip
     group.add_argument(
@@ -52,15 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--content-mask", type=Path, metavar="FILE", help="white where the photo's content counts"
     )
     group = parser.add_argument_group("style")
-    add_number(group, "--style-weight", gatys.STYLE_WEIGHT, "how much the painting counts")
-    add_number(group, "--content-weight", gatys.CONTENT_WEIGHT, "how much the photo counts")
-    add_number(group, "--variation-weight", gatys.VARIATION_WEIGHT, "how much smoothness counts")
+    add_number(group, "--style-weight", defaults.STYLE_WEIGHT, "how much the painting counts")
+    add_number(group, "--content-weight", defaults.CONTENT_WEIGHT, "how much the photo counts")
+    add_number(group, "--variation-weight", defaults.VARIATION_WEIGHT, "how much smoothness counts")
     group.add_argument(
         "--style-weights", type=numbers, metavar="A,B,...", help="of several styles in a mix (equal)"
     )
     add_number(group, "--style-scale", 1.0, "size of the paintings, and so of strokes, over the photo's")
     group.add_argument(
-        "--style-loss", choices=tuple(STATISTICS), default="gram", help="what is kept of the painting (gram)"
+        "--style-loss",
+        choices=defaults.STATISTICS,
+        default="gram",
+        help="what is kept of the painting (gram)",
     )
     group = parser.add_argument_group("what measures")
     add_backbone_options(group)
@@ -70,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="such as relu4_2, or small_vgg19.relu4_2:0.5 (the backbone's defaults)",
         )  # fmt: skip
     group = parser.add_argument_group("descent")
-    group.add_argument("--steps", type=whole, default=gatys.STEPS, metavar="N", help=f"({gatys.STEPS})")
+    group.add_argument(
+        "--steps", type=whole, default=defaults.PAINT_STEPS, metavar="N", help=f"({defaults.PAINT_STEPS})"
+    )
     group.add_argument("--seconds", type=positive, metavar="S", help="stop in time, whatever the steps")
     group.add_argument(
         "--tolerance", type=positive, default=0.0, metavar="SHARE",
@@ -79,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--scales", type=sides, metavar="N,...", help="longer sides to begin with; 0: one scale (by halves)"
     )
-    group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="lbfgs", help="(lbfgs)")
+    group.add_argument("--optimizer", choices=defaults.OPTIMIZERS, default="lbfgs", help="(lbfgs)")
     group.add_argument(
         "--init", default="content", metavar="content|noise|FILE", help="first image (content)"
     )

@@ -23,13 +23,14 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
 
     from rtstyle.api import stylize_video
     from rtstyle.cli.gatys import facts_of, load, settings
-    from rtstyle.cli.gatys_inputs import MATCHES, SIZE
+    from rtstyle.cli.gatys_inputs import MATCHES
     from rtstyle.frame import to_float
     from rtstyle.media.image_file import is_image_name, read_image
     from rtstyle.media.output import check_output
     from rtstyle.media.video_file import VideoFileSource
     from rtstyle.perception.colors import with_colors_of
     from rtstyle.stylizers.carried import Carried
+    from rtstyle.stylizers.defaults import PAINT_SIZE
     from rtstyle.stylizers.gatys import Style, fit, make_objective, make_plan, paint
     from rtstyle.stylizers.gatys_video import LATER, GatysFrames
     from rtstyle.stylizers.kept import Kept
@@ -42,7 +43,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     check_output(options.output, overwrite=options.overwrite, inputs=(options.content, *options.styles))
     with VideoFileSource(options.content) as clip:
         first = to_float(next(iter(clip)).image)
-    longest = options.size or min(SIZE, max(first.shape[1:]))
+    longest = options.size or min(PAINT_SIZE, max(first.shape[1:]))
     height, width = (2 * round(side / 2) for side in fit((first.shape[1], first.shape[2]), longest))
     paintings = [to_float(read_image(path).image) for path in options.styles]
     if options.colors in MATCHES:

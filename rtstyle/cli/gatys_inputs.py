@@ -15,14 +15,12 @@ from rtstyle.frame import to_bytes, to_float
 from rtstyle.media.image_file import Picture, read_image
 from rtstyle.perception.colors import luma, match_covariance, match_histogram, with_colors_of
 from rtstyle.perception.masks import at_layer, find_regions
+from rtstyle.stylizers.defaults import PAINT_SIZE
 from rtstyle.stylizers.gatys import Plan, Size, Style, make_plan, resized
 from rtstyle.stylizers.gatys import fit as fit_size
 
-SIZE = 512  # pixels of the longer side, unless told; a smaller photo keeps its own
-
 # What becomes of the paintings' colours before they are measured.
 MATCHES = {"match": match_covariance, "histogram": match_histogram}
-COLORS = ("style", "photo", *MATCHES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +52,7 @@ def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
     """Raises RtstyleError in one line for what does not go together."""
     picture = read_image(options.content)
     photo = to_float(picture.image)
-    longest = options.size or min(SIZE, max(photo.shape[1:]))
+    longest = options.size or min(PAINT_SIZE, max(photo.shape[1:]))
     size = fit_size(_size(photo), longest)
     plan = make_plan(size, options.steps, options.scales)
     paintings = [to_float(read_image(path).image) for path in options.styles]

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from rtstyle.errors import RtstyleError
+from rtstyle.stylizers.defaults import BACKBONES
 
 
 def add_backbone_options(group: Any) -> None:
-    from rtstyle.perception.backbones import DEFAULTS
-
     group.add_argument(
-        "--backbone", choices=tuple(DEFAULTS), default="vgg19", metavar="NAME",
-        help=f"{', '.join(DEFAULTS)} (vgg19)",
+        "--backbone", choices=BACKBONES, default="vgg19", metavar="NAME",
+        help=f"{', '.join(BACKBONES)} (vgg19)",
     )  # fmt: skip
     group.add_argument(
-        "--backbone-weights", type=_named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
+        "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
         help="weights files (fetched); style layers that vgg19's lacks are taken from small_vgg19's",
     )  # fmt: skip
     group.add_argument("--pooling", choices=("max", "average"), default="max", help="of the VGGs (max)")
@@ -79,16 +78,14 @@ def layer_weights(text: str) -> dict[str, float]:
 
 
 def backbone_names(text: str) -> list[str]:
-    from rtstyle.perception.backbones import DEFAULTS
-
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
-        if name not in DEFAULTS:
-            raise argparse.ArgumentTypeError(f"no backbone named {name!r}; there are: {', '.join(DEFAULTS)}")
+        if name not in BACKBONES:
+            raise argparse.ArgumentTypeError(f"no backbone named {name!r}; there are: {', '.join(BACKBONES)}")
     return names
 
 
-def _named_file(text: str) -> tuple[str, Path]:
+def named_file(text: str) -> tuple[str, Path]:
     """("vgg19", Path("weights.safetensors")) from "vgg19=weights.safetensors"."""
     name, equals, file = text.partition("=")
     if not equals:

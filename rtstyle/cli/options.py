@@ -16,7 +16,7 @@ def add_style_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE|MIX",
         help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b",
     )
-    group.add_argument("--strength", type=_share, default=1.0, metavar="0..1", help="how much style (1)")
+    group.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="how much style (1)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument("--engine", default="auto", help="what runs the network (auto)")
 
@@ -50,7 +50,7 @@ def print_totals(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> No
     print_json({**total, "files": done, "failed": failed})
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

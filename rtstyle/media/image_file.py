@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
+from rtstyle.media.spherical import read_sphere, write_sphere
 
 # Formats by extension, and what each can hold.
 WRITABLE = {
@@ -49,6 +51,7 @@ class Picture:
     exif: Image.Exif | None = None  # without orientation
     mode: str = "RGB"  # Pillow's name of what the file held: "L" gray, "P" palette, "CMYK", ...
     notes: tuple[str, ...] = ()  # what reading had to change or leave out
+    sphere: Mapping[str, str] | None = None  # directions of a picture that goes all around, see `spherical`
 
     def with_image(self, image: Tensor) -> Picture:
         """The same picture with other colours, (3, H, W) of the same size and sample type."""
@@ -119,9 +122,13 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     if icc and kind not in _HOLDS_PROFILE:
         notes.append(f"colours were converted to sRGB: {kind} holds no colour profile")
         pixels, icc = np.asarray(_to_srgb(Image.fromarray(pixels), icc)), None
+    xmp = None if picture.sphere is None else write_sphere(picture.sphere, *pixels.shape[1::-1])
+    if xmp and (kind not in _HOLDS_PROFILE or pixels.dtype == np.uint16):
+        notes.append("that the picture goes all around is no longer said in the file")
+        xmp = None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(_encode(kind, pixels, icc, exif))
+        temporary.write_bytes(_encode(kind, pixels, icc, exif, xmp))
         temporary.replace(path)
     except (OSError, ValueError) as error:
         raise RtstyleError(f"cannot write picture '{path}': {error}") from error
@@ -139,15 +146,28 @@ def _format(path: Path) -> str:
         ) from None
 
 
-def _encode(kind: str, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif | None) -> bytes:
+def _encode(
+    kind: str, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif | None, xmp: bytes | None = None
+) -> bytes:
     if pixels.dtype == np.uint16:
         deep = {"PNG": image_depth.encode_png, "TIFF": image_depth.encode_tiff}
         return deep[kind](pixels, icc, exif)
     out = io.BytesIO()
-    extras = {"icc_profile": icc, "exif": exif} if kind in _HOLDS_PROFILE else {}
+    extras: dict[str, object] = {"icc_profile": icc, "exif": exif} if kind in _HOLDS_PROFILE else {}
     given = {key: value for key, value in extras.items() if value}
+    if xmp:
+        given |= _with_xmp(kind, xmp)
     Image.fromarray(pixels).save(out, kind, **given, **_OPTIONS.get(kind, {}))
     return out.getvalue()
+
+
+def _with_xmp(kind: str, xmp: bytes) -> dict[str, object]:
+    """What Pillow is given to write the packet in each format."""
+    if kind == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        return {"pnginfo": text}
+    return {"tiffinfo": {700: xmp}} if kind == "TIFF" else {"xmp": xmp}
 
 
 def _read(data: bytes) -> Picture:
@@ -173,7 +193,8 @@ def _read(data: bytes) -> Picture:
     planes = torch.from_numpy(upright).permute(2, 0, 1)
     alpha = planes[3].contiguous() if len(planes) == 4 else None
     notes += [*exif_notes, *profile_notes]
-    return Picture(planes[:3], alpha, icc, exif, mode, tuple(notes))
+    sphere = read_sphere(file.info.get("xmp"))
+    return Picture(planes[:3], alpha, icc, exif, mode, tuple(notes), sphere)
 
 
 def _check_strips(file: Image.Image, size: int) -> None:

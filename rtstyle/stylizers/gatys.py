@@ -16,17 +16,16 @@ from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.masks import at_layer
 from rtstyle.perception.statistics import STATISTICS, Target
+from rtstyle.stylizers.defaults import VARIATION_WEIGHT
 from rtstyle.stylizers.descent import Descent, Step, optimise
 from rtstyle.stylizers.gatys_objective import GatysObjective, Region, style_targets
 
 Size = tuple[int, int]  # height, width
 
-STEPS = 300
 COARSEST = 256  # pixels of the longer side at the first scale, where strokes of all sizes find their place
 WHOLE = 1024 * 1024  # pixels; a larger picture is measured in strips, for half as much time again
 STRIP = 512 * 512  # pixels of a strip
 LEAST_SIDE = 32  # pixels; the deepest layers see two places there
-CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 1.0, 30.0, 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,119 @@
+"""What ``rtstyle dream`` dreams on and with: photo or noise, mask, guide, backbone; read and checked."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.media.image_file import Picture, is_image_name, read_image
+from rtstyle.perception.colors import with_colors_of
+from rtstyle.perception.masks import find_regions
+from rtstyle.stylizers.activations import Activations
+from rtstyle.stylizers.deepdream import DeepDream
+from rtstyle.stylizers.defaults import DREAM_SIZE, MOVING_DREAM_SIZE
+from rtstyle.stylizers.dream_layers import load_dreaming, parse_targets
+from rtstyle.stylizers.octaves import Size, resized
+
+NOISE = "noise"
+_GUIDE = 256  # pixels of a guide's longer side: about what the networks were trained on
+_GRAIN = 0.1  # deviation of noise, around gray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What a dream of a picture begins with."""
+
+    picture: Picture  # as read
+    photo: Tensor  # (3, H, W) in [0, 1]
+    mask: Tensor | None  # (1, H, W), 1 where it dreams
+
+
+def is_still(name: str) -> bool:
+    """Whether the input is a picture or noise. Raises RtstyleError where there is no such file."""
+    if name == NOISE:
+        return True
+    if not Path(name).is_file():
+        raise RtstyleError(f"{name}: no such file; the input is a picture, a video, or '{NOISE}'")
+    return is_image_name(name)
+
+
+def read_inputs(options: argparse.Namespace, device: torch.device, longest: int = DREAM_SIZE) -> Inputs:
+    """The photo at the size asked for, or at most ``longest`` pixels a side; raises RtstyleError."""
+    if options.input == NOISE:
+        side = options.size or MOVING_DREAM_SIZE
+        random = torch.Generator().manual_seed(options.seed)
+        photo = (0.5 + _GRAIN * torch.randn((3, side, side), generator=random)).clamp(0, 1)
+        picture = Picture(to_bytes(photo))
+    else:
+        picture = read_image(options.input)
+        photo = to_float(picture.image)
+        photo = resized(photo, fit(photo, options.size, longest), options.panorama).clamp(0, 1)
+    size = (photo.shape[1], photo.shape[2])
+    mask = None if options.mask is None else read_mask(options.mask, size).to(device)
+    return Inputs(picture, photo.to(device), mask)
+
+
+def read_mask(file: Path, size: Size) -> Tensor:
+    """(1, H, W): 0 where its darkest flat colour is."""
+    image = read_image(file).image
+    image = image if image.dtype == torch.uint8 else to_bytes(to_float(image))
+    return 1 - find_regions(image, size, name=str(file))[0]
+
+
+def fit(photo: Tensor, asked: int | None, longest: int) -> Size:
+    """The size (H, W) with ``asked`` pixels on the longer side, or with ``longest`` at most."""
+    side = max(photo.shape[1:])
+    scale = (asked or min(longest, side)) / side
+    return max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[2] * scale))
+
+
+def load_dream(
+    options: argparse.Namespace,
+    device: torch.device,
+    layers: str | None = None,
+    steps: int | None = None,
+    octaves: int | None = None,
+    rate: float | None = None,
+) -> tuple[DeepDream, list[str], list[str]]:
+    """The method as the options (or the arguments, first) have it, its layers, and notes."""
+    layers = layers or options.layers
+    backbone, targets, notes = load_dreaming(
+        options.backbone,
+        dict(options.backbone_weights).get(options.backbone),
+        parse_targets(layers) if layers else None,
+        device,
+    )
+    guide = None
+    if options.guide is not None:
+        guide = to_float(read_image(options.guide).image)
+        guide = resized(guide, fit(guide, _GUIDE, _GUIDE)).clamp(0, 1).to(device)
+    dream = DeepDream(
+        Activations(backbone, targets, guide, options.tile),
+        steps=steps or options.steps,
+        rate=options.rate if rate is None else rate,
+        octaves=octaves or options.octaves,
+        ratio=options.octave_ratio,
+        panorama=options.panorama,
+    )
+    return dream, [str(target) for target in targets], notes
+
+
+def finished(options: argparse.Namespace, inputs: Inputs, result: Tensor) -> Picture:
+    """The result with the colours and the strength asked for, and what the photo's file carried."""
+    result, photo = result.cpu(), inputs.photo.cpu()
+    if options.colors == "photo":
+        result = with_colors_of(result, photo)
+    result = torch.lerp(photo, result, options.strength)
+    picture = inputs.picture
+    alpha = picture.alpha
+    if alpha is not None and alpha.shape != result.shape[1:]:
+        size = (result.shape[1], result.shape[2])
+        alpha = to_bytes(resized(to_float(alpha)[None], size)[0], alpha.dtype)
+    sphere = picture.sphere or {} if options.panorama else picture.sphere
+    return replace(picture, image=to_bytes(result, picture.image.dtype), alpha=alpha, sphere=sphere)

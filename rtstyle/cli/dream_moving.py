@@ -1,0 +1,149 @@
+"""``rtstyle dream`` in motion: a video whose dreams are carried along, and journeys from a still."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rtstyle.api import kept_partial, stylize_video
+from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask
+from rtstyle.cli.options import print_json, say, shows_progress
+from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, VideoInfo, to_bytes, to_float
+from rtstyle.media.video_file import VideoFileSource
+from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.perception.colors import with_colors_of
+from rtstyle.stylizers.carried import Carried
+from rtstyle.stylizers.defaults import MOVING_DREAM_SIZE
+from rtstyle.stylizers.dream_video import DreamFrames
+from rtstyle.stylizers.journey import journey as travel
+from rtstyle.stylizers.journey import looped, moved
+from rtstyle.stylizers.kept import Kept
+from rtstyle.stylizers.octaves import resized
+
+if TYPE_CHECKING:
+    from rtstyle.pipeline import Progress
+
+# A frame of a journey dreams this often on the last one, at its finest sizes: what was dreamt comes
+# nearer by itself.
+_STEPS, _OCTAVES = 2, 2
+_FADE = Fraction(4, 5)  # seconds in which a loop goes over into its beginning
+
+# What must be the same for a stopped run to go on.
+_SAME = (
+    "input", "size", "mask", "panorama", "backbone", "layers", "guide", "steps", "rate", "octaves",
+    "octave_ratio", "seed", "tile",
+)  # fmt: skip
+
+
+def video(options: argparse.Namespace, device: torch.device) -> int:
+    """A video, each frame's dream carried on from the last along the flow."""
+    source, output = Path(options.input), options.output
+    with VideoFileSource(source) as clip:
+        first = to_float(next(iter(clip)).image)
+    height, width = (2 * round(side / 2) for side in fit(first, options.size, MOVING_DREAM_SIZE))
+    mask = None if options.mask is None else read_mask(options.mask, (height, width)).to(device)
+    dream, layers, notes = load_dream(options, device)
+    say(options, notes)
+    settings = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
+    settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]  # type: ignore[assignment]
+    folder = output.with_suffix(".frames")
+    kept = Kept(DreamFrames(dream, options.seed, mask, device), folder, settings)
+
+    def finish(photo: Tensor, result: Tensor) -> Tensor:
+        if options.colors == "photo":
+            result = with_colors_of(result, photo)
+        return torch.lerp(photo, result, options.strength)
+
+    stylizer = Carried(kept, finish)
+    with tqdm(unit="frame", disable=not shows_progress(options), leave=False) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.total = progress.length
+            bar.update(progress.frames - bar.n)
+
+        try:
+            summary = stylize_video(
+                source, output,
+                stylizer=stylizer, size=f"{width}x{height}", overwrite=options.overwrite, listener=show,
+            )  # fmt: skip
+        except BaseException:
+            bar.close()
+            if folder.exists():
+                say(options, [f"what was dreamt is kept in {folder}; the same command goes on from there"])
+            raise
+    kept.discard()
+    say(options, summary.notes, source.name)
+    found = f", {kept.found} of them from the run before" if kept.found else ""
+    what = f"{summary.frames} frames{found}, {width}x{height}, {', '.join(layers)}, {summary.seconds:.0f} s"
+    say(options, [f"{output}: {what}"])
+    if options.json:
+        print_json({**summary.as_dict(), "layers": layers, "cuts": stylizer.cuts})
+    return 0
+
+
+def journey(options: argparse.Namespace, device: torch.device) -> int:
+    """A still, or noise, zoomed, turned and shifted on and on, each frame a dream of the last."""
+    rate, output = options.fps, options.output
+    count = max(1, round(options.seconds * rate))
+    fade = round(_FADE * rate)
+    if options.loop and count < 2 * fade:
+        raise RtstyleError(
+            f"--loop needs {float(2 * fade / rate):g} seconds or more; --seconds is {options.seconds:g}"
+        )
+    zoom = options.zoom if options.zoom is not None else 1.0
+    if not 0.2 <= zoom <= 10:
+        raise RtstyleError(f"--zoom {zoom:g}: times larger each second, 0.2 to 10, such as 1.3")
+    inputs = read_inputs(options, device, longest=MOVING_DREAM_SIZE)
+    size = tuple(max(2, 2 * round(side / 2)) for side in inputs.photo.shape[1:])
+    photo = resized(inputs.photo, (size[0], size[1])).clamp(0, 1)
+    say(options, inputs.picture.notes, options.input)
+    dream, layers, notes = load_dream(options, device)
+    say(options, notes)
+    random = torch.Generator().manual_seed(options.seed)
+    across, down = options.shift or (0.0, 0.0)
+    turn = (options.rotate or 0.0) / rate
+    frames = travel(
+        photo,
+        lambda image: dream(image, random),
+        lambda image: dream(
+            image, random, steps=min(_STEPS, options.steps), octaves=min(_OCTAVES, options.octaves)
+        ),
+        lambda image: moved(image, zoom ** (1 / rate), turn, (across / rate, down / rate)),
+    )
+    if options.loop:
+        frames = looped(frames, count, fade)
+    info = VideoInfo(size[1], size[0], Fraction(rate), count, time_base=Fraction(1, rate))
+    begin, done = perf_counter(), 0
+    bar = tqdm(total=count, unit="frame", disable=not shows_progress(options), leave=False)
+    with ExitStack() as stack:
+        stack.callback(bar.close)
+        sink = VideoFileSink(output, info, overwrite=options.overwrite)
+        try:
+            with sink:
+                for done, image in enumerate(islice(frames, count), start=1):
+                    sink.write(Frame(to_bytes(image.cpu()), Fraction(done - 1, rate)))
+                    bar.update()
+        except BaseException:
+            bar.close()
+            if (partial := kept_partial(output)) is not None:
+                say(options, [f"stopped after {done} frames; they are kept in {partial}"])
+            raise
+    seconds = perf_counter() - begin
+    say(options, sink.notes, output.name)
+    say(options, [f"{output}: {count} frames, {size[1]}x{size[0]}, {', '.join(layers)}, {seconds:.0f} s"])
+    if options.json:
+        print_json({
+            "output": str(output), "frames": count, "width": size[1], "height": size[0],
+            "layers": layers, "seconds": round(seconds, 2), "notes": [*notes, *sink.notes],
+        })  # fmt: skip
+    return 0

@@ -1,0 +1,144 @@
+"""DeepDream: a picture changed so that chosen layers of a network see more of what they know.
+
+Mordvintsev, Olah and Tyka 2015, "Inceptionism: Going Deeper into Neural Networks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rtstyle.stylizers.activations import Activations
+from rtstyle.stylizers.carried import Steady
+from rtstyle.stylizers.defaults import DREAM_RATE, DREAM_STEPS, OCTAVE_RATIO, OCTAVES
+from rtstyle.stylizers.octaves import Size, climb, pyramid, resized
+from rtstyle.stylizers.panorama import around, steadied_at_poles
+from rtstyle.stylizers.smoothing import smoothed
+
+SHIFT = 32  # pixels at most, each way
+# Deviations in pixels of the Gaussian at the first and the last step: fine first, then what is larger.
+_SMOOTH = (0.5, 2.0)
+# Pixels along the edges that follow those further in: a network sees an edge where the shifted picture's
+# ends meet, and would draw it as a frame.
+_BORDER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step up, as a listener hears it."""
+
+    octave: int  # from 0, the smallest
+    octaves: int
+    size: Size
+    number: int  # from 1, at this octave
+    steps: int
+    activation: float  # mean over the chosen layers, before the step
+
+
+Listener = Callable[[Step], None]
+
+
+class DeepDream:
+    """The method with its settings: a photo (3, H, W) in [0, 1] to a dream of the same size.
+
+    At each octave of `pyramid` the picture takes ``steps`` steps up the gradient of `Activations`, which
+    is smoothed by Gaussians that widen from step to step, and divided by its own deviation. Before each
+    the picture is shifted at random around its own edges, and back after: what a network does at the
+    borders of its strides falls everywhere alike. Values stay in [0, 1], the range the networks saw.
+
+    Args:
+        activations: what is to rise.
+        rate: length of a step.
+        octaves, ratio: as in `pyramid`.
+        shift: pixels at most.
+        panorama: the photo is equirectangular, 360 by 180 degrees; its left and right edge are one.
+    """
+
+    def __init__(
+        self,
+        activations: Activations,
+        *,
+        steps: int = DREAM_STEPS,
+        rate: float = DREAM_RATE,
+        octaves: int = OCTAVES,
+        ratio: float = OCTAVE_RATIO,
+        shift: int = SHIFT,
+        panorama: bool = False,
+    ) -> None:
+        self._activations, self.steps, self._rate = activations, steps, rate
+        self._octaves, self._ratio = octaves, ratio
+        self._shift, self._panorama = shift, panorama
+
+    def __call__(
+        self,
+        photo: Tensor,
+        random: torch.Generator,
+        *,
+        steps: int | None = None,
+        octaves: int | None = None,
+        mask: Tensor | None = None,
+        held: Steady | None = None,
+        listener: Listener | None = None,
+    ) -> Tensor:
+        """The dream. ``random``: of the shifts, on the CPU; the same one gives the same dream.
+
+        Args:
+            steps, octaves: for this one picture, in place of the method's own.
+            mask: (1, H, W) in [0, 1]; 0 where the photo stays.
+            held: what the picture goes half the way back to after each step, where that is known.
+            listener: called before each step's change is made.
+
+        Raises RtstyleError for a photo that is too small for the layers.
+        """
+        steps = self.steps if steps is None else steps
+        smallest = self._activations.smallest
+        size = (photo.shape[1], photo.shape[2])
+        sizes = pyramid(size, octaves or self._octaves, self._ratio, smallest)
+
+        def work(image: Tensor, octave: int) -> Tensor:
+            own = (image.shape[1], image.shape[2])
+            where = None if mask is None else resized(mask, own, self._panorama).clamp(0, 1)
+            pull = (
+                None
+                if held is None
+                else (resized(held.picture, own), resized(held.weight, own).clamp(0, 1) / 2)
+            )
+            for number in range(1, steps + 1):
+                begin, end = _SMOOTH
+                deviation = begin + (end - begin) * number / steps
+                activation, change = self._change(image, deviation, random)
+                if listener is not None:
+                    listener(Step(octave, len(sizes), own, number, steps, activation))
+                image = image.add(change if where is None else change * where, alpha=self._rate)
+                if pull is not None:
+                    image = torch.lerp(image, *pull)
+                image = image.clamp(0, 1)
+            return image
+
+        made = climb(photo, sizes, work, wrap=self._panorama)
+        return made if mask is None else torch.lerp(photo, made, mask)
+
+    def _change(self, image: Tensor, deviation: float, random: torch.Generator) -> tuple[float, Tensor]:
+        """Mean activation and the smoothed gradient, with a deviation of 1."""
+        height, width = image.shape[1:]
+        down, across = (_drawn(min(self._shift, side // 4), random) for side in (height, width))
+        if self._panorama:
+            # Any place may be the seam: there is none.
+            activation, gradient = around(self._activations.rise, image, across * width // (2 * SHIFT))
+            gradient = steadied_at_poles(gradient)
+        else:
+            activation, shifted = self._activations.rise(image.roll((down, across), (1, 2)))
+            gradient = shifted.roll((-down, -across), (1, 2))
+            edge = min(_BORDER, (min(height, width) - 1) // 3)
+            inner = gradient[:, edge : height - edge, edge : width - edge]
+            gradient = F.pad(inner[None], (edge,) * 4, mode="reflect")[0]
+        gradient = smoothed(gradient, deviation, wrap=self._panorama)
+        return activation, gradient / gradient.std().clamp_min(torch.finfo(gradient.dtype).tiny)
+
+
+def _drawn(most: int, random: torch.Generator) -> int:
+    return int(torch.randint(-most, most + 1, (), generator=random))
