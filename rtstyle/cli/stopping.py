@@ -9,12 +9,12 @@ from typing import Any
 
 
 @contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or a polite kill has come; a second Ctrl-C does not wait for the step to end."""
+def stopping(hasty: bool = True) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or a polite kill has come; a second Ctrl-C waits for no step to end, where ``hasty``."""
     asked: list[int] = []
 
     def hear(number: int, frame: Any) -> None:
-        if asked and number == signal.SIGINT:
+        if asked and number == signal.SIGINT and hasty:
             raise KeyboardInterrupt
         asked.append(number)  # nothing is printed here: it could interrupt another print
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import add_report_options, print_json, say
+from rtstyle.cli.stopping import stopping
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.engines import pick_device
     from rtstyle.training.clips import Clips
     from rtstyle.training.data import Photos, read_picture
-    from rtstyle.training.distributed import joined, own_device, started_rank
+    from rtstyle.training.distributed import joined, own_device, started_count, started_rank
     from rtstyle.training.objective import load_backbones
     from rtstyle.training.plan import make_card, make_plan, save_trained
     from rtstyle.training.train import train
@@ -111,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
         report.best = step
         save_trained(best, network, card, options.half)
 
-    with joined(device) as processes, Report(options, recipe, shown, out) as report, _stop() as stop:
+    # torchrun passes one Ctrl-C on several times; only a process of its own may be in a hurry.
+    alone = started_count() == 1
+    with joined(device) as processes, Report(options, recipe, shown, out) as report, stopping(alone) as stop:
         try:
             network = train(
                 recipe,
@@ -213,24 +213,3 @@ def _named_file(text: str) -> tuple[str, str]:
         allowed = ", ".join(f"{name}=FILE" for name in _BACKBONES)
         raise argparse.ArgumentTypeError(f"{text!r} names no loss network; allowed are {allowed}")
     return name, file
-
-
-@contextmanager
-def _stop() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or a polite kill has come; a second Ctrl-C does not wait for the step to end."""
-    from rtstyle.training.distributed import started_count
-
-    asked: list[int] = []
-
-    def hear(number: int, frame: Any) -> None:
-        # torchrun passes one Ctrl-C on several times; only a process of its own may be in a hurry.
-        if asked and number == signal.SIGINT and started_count() == 1:
-            raise KeyboardInterrupt
-        asked.append(number)  # nothing is printed here: it could interrupt another print
-
-    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
