@@ -34,6 +34,7 @@ from rtstyle.stylizers.gatys import (
     fit,
     make_objective,
     make_plan,
+    make_regions,
     resized,
     style_size,
 )
@@ -147,7 +148,8 @@ def main() -> int:
     common = {"content": content, "style": style, "variation": 0.0}
 
     def objective(at: Size) -> GatysObjective:
-        return make_objective(photo, [Style([painting])], measuring.backbone, at, **common)
+        regions = make_regions([Style([painting])], measuring.backbone, at, list(style))
+        return make_objective(photo, regions, measuring.backbone, at, **common)
 
     full = objective(size)
 

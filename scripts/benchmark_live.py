@@ -33,10 +33,10 @@ from torch import nn
 from rtstyle.api import load_palette
 from rtstyle.frame import Source
 from rtstyle.live.session import LiveSession
+from rtstyle.live.stats import percentiles
 from rtstyle.media.realtime import RealTime
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.networks import build
-from rtstyle.networks.blocks import instance_norm
 from rtstyle.pipeline import latest
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
@@ -124,9 +124,13 @@ def through_the_browser(clip: Path | None, style: str, seconds: float) -> dict[s
             shown = page.evaluate("shown")
             size = page.text_content("#figures dt:text-is('Processed at') + dd")
             process.terminate()
-    delays = [delay for delay, _ in shown if delay is not None]
+    delays = [delay / 1000 for delay, _ in shown if delay is not None]
     span = (shown[-1][1] - shown[0][1]) / 1000
-    return {"fps": (len(shown) - 1) / span, **percentiles(delays), "processed_at": size}
+    return {
+        "fps": (len(shown) - 1) / span,
+        **percentiles(delays),
+        "processed_at": size,
+    }
 
 
 def switching(styles: list[str], seconds: float) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def plain_loop(clip: Path | None, seconds: float) -> dict[str, float]:
     """The newest frame each time, as no camera's own queue would give it: latency at its best."""
     network = build("johnson", {}).eval()
     for name, module in list(network.named_modules()):  # as usually written
-        if isinstance(module, type(instance_norm(1))):
+        if isinstance(module, nn.GroupNorm):
             parent, _, last = name.rpartition(".")
             setattr(network.get_submodule(parent), last, nn.InstanceNorm2d(module.num_channels, affine=True))
     source = camera(clip)
@@ -174,7 +178,7 @@ def plain_loop(clip: Path | None, seconds: float) -> dict[str, float]:
         for frame in frames:
             restyled = network(frame.image.float()[None] / 255)[0].clamp(0, 1)
             show(restyled)
-            delays.append(1000 * (monotonic() - float(frame.time)))
+            delays.append(monotonic() - float(frame.time))
             if monotonic() - begin > seconds:
                 break
     return {"fps": len(delays) / (monotonic() - begin), **percentiles(delays)}
@@ -183,11 +187,6 @@ def plain_loop(clip: Path | None, seconds: float) -> dict[str, float]:
 def show(image: torch.Tensor) -> None:
     """What drawing into a window needs; there may be no screen here."""
     cv2.cvtColor((image * 255).byte().permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2BGR)
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {f"p{part}": ordered[-(-part * len(ordered) // 100) - 1] for part in (50, 95, 99)}
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ from rtstyle.stylizers.gatys import (
     fit,
     make_objective,
     make_plan,
+    make_regions,
     paint,
     style_size,
 )
@@ -325,7 +326,13 @@ def test_several_paintings_are_mixed() -> None:
     other = picture(9, 40, 40)
     make = {"content": {"relu3_1": 1.0}, "style": {"relu2_1": 1.0}}
     results = [
-        make_objective(picture(0), [Style(paintings, weights)], tiny_vgg(), (40, 40), **make)
+        make_objective(
+            picture(0),
+            make_regions([Style(paintings, weights)], tiny_vgg(), (40, 40), list(make["style"])),
+            tiny_vgg(),
+            (40, 40),
+            **make,
+        )
         for paintings, weights in (([stripes(), other], (1.0, 0.0)), ([stripes()], (1.0,)))
     ]
     image = picture(4, 40, 40)[None]

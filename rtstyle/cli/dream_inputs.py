@@ -18,6 +18,7 @@ from rtstyle.stylizers.activations import Activations
 from rtstyle.stylizers.deepdream import DeepDream
 from rtstyle.stylizers.defaults import DREAM_SIZE, MOVING_DREAM_SIZE
 from rtstyle.stylizers.dream_layers import load_dreaming, parse_targets
+from rtstyle.stylizers.gatys import fit as fit_size
 from rtstyle.stylizers.octaves import Size, resized
 
 NOISE = "noise"
@@ -61,16 +62,14 @@ def read_inputs(options: argparse.Namespace, device: torch.device, longest: int 
 
 def read_mask(file: Path, size: Size) -> Tensor:
     """(1, H, W): 0 where its darkest flat colour is."""
-    image = read_image(file).image
-    image = image if image.dtype == torch.uint8 else to_bytes(to_float(image))
+    image = to_bytes(to_float(read_image(file).image))
     return 1 - find_regions(image, size, name=str(file))[0]
 
 
 def fit(photo: Tensor, asked: int | None, longest: int) -> Size:
     """The size (H, W) with ``asked`` pixels on the longer side, or with ``longest`` at most."""
-    side = max(photo.shape[1:])
-    scale = (asked or min(longest, side)) / side
-    return max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[2] * scale))
+    size = (photo.shape[1], photo.shape[2])
+    return fit_size(size, asked or min(longest, max(size)))
 
 
 def load_dream(
@@ -104,12 +103,16 @@ def load_dream(
     return dream, [str(target) for target in targets], notes
 
 
-def finished(options: argparse.Namespace, inputs: Inputs, result: Tensor) -> Picture:
-    """The result with the colours and the strength asked for, and what the photo's file carried."""
-    result, photo = result.cpu(), inputs.photo.cpu()
+def shown(options: argparse.Namespace, photo: Tensor, result: Tensor) -> Tensor:
+    """The result (3, H, W) with the colours and the strength asked for."""
     if options.colors == "photo":
         result = with_colors_of(result, photo)
-    result = torch.lerp(photo, result, options.strength)
+    return torch.lerp(photo, result, options.strength)
+
+
+def finished(options: argparse.Namespace, inputs: Inputs, result: Tensor) -> Picture:
+    """The result with the colours and the strength asked for, and what the photo's file carried."""
+    result = shown(options, inputs.photo.cpu(), result.cpu())
     picture = inputs.picture
     alpha = picture.alpha
     if alpha is not None and alpha.shape != result.shape[1:]:

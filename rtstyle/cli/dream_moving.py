@@ -5,33 +5,27 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from rtstyle.api import kept_partial, stylize_video
-from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask
+from rtstyle.api import kept_partial
+from rtstyle.cli.carried_video import carry_video, even, first_frame
+from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask, shown
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, VideoInfo, to_bytes, to_float
-from rtstyle.media.video_file import VideoFileSource
+from rtstyle.frame import Frame, VideoInfo, to_bytes
 from rtstyle.media.video_writer import VideoFileSink
-from rtstyle.perception.colors import with_colors_of
-from rtstyle.stylizers.carried import Carried
 from rtstyle.stylizers.defaults import MOVING_DREAM_SIZE
 from rtstyle.stylizers.dream_video import DreamFrames
 from rtstyle.stylizers.journey import journey as travel
 from rtstyle.stylizers.journey import looped, moved
-from rtstyle.stylizers.kept import Kept
 from rtstyle.stylizers.octaves import resized
-
-if TYPE_CHECKING:
-    from rtstyle.pipeline import Progress
 
 # A frame of a journey dreams this often on the last one, at its finest sizes: what was dreamt comes
 # nearer by itself.
@@ -47,48 +41,17 @@ _SAME = (
 
 def video(options: argparse.Namespace, device: torch.device) -> int:
     """A video, each frame's dream carried on from the last along the flow."""
-    source, output = Path(options.input), options.output
-    with VideoFileSource(source) as clip:
-        first = to_float(next(iter(clip)).image)
-    height, width = (2 * round(side / 2) for side in fit(first, options.size, MOVING_DREAM_SIZE))
-    mask = None if options.mask is None else read_mask(options.mask, (height, width)).to(device)
+    source = Path(options.input)
+    size = even(fit(first_frame(source), options.size, MOVING_DREAM_SIZE))
+    mask = None if options.mask is None else read_mask(options.mask, size).to(device)
     dream, layers, notes = load_dream(options, device)
     say(options, notes)
-    settings = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
-    settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]  # type: ignore[assignment]
-    folder = output.with_suffix(".frames")
-    kept = Kept(DreamFrames(dream, options.seed, mask, device), folder, settings)
-
-    def finish(photo: Tensor, result: Tensor) -> Tensor:
-        if options.colors == "photo":
-            result = with_colors_of(result, photo)
-        return torch.lerp(photo, result, options.strength)
-
-    stylizer = Carried(kept, finish)
-    with tqdm(unit="frame", disable=not shows_progress(options), leave=False) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.total = progress.length
-            bar.update(progress.frames - bar.n)
-
-        try:
-            summary = stylize_video(
-                source, output,
-                stylizer=stylizer, size=f"{width}x{height}", overwrite=options.overwrite, listener=show,
-            )  # fmt: skip
-        except BaseException:
-            bar.close()
-            if folder.exists():
-                say(options, [f"what was dreamt is kept in {folder}; the same command goes on from there"])
-            raise
-    kept.discard()
-    say(options, summary.notes, source.name)
-    found = f", {kept.found} of them from the run before" if kept.found else ""
-    what = f"{summary.frames} frames{found}, {width}x{height}, {', '.join(layers)}, {summary.seconds:.0f} s"
-    say(options, [f"{output}: {what}"])
-    if options.json:
-        print_json({**summary.as_dict(), "layers": layers, "cuts": stylizer.cuts})
-    return 0
+    settings: dict[str, Any] = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
+    settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]
+    return carry_video(
+        options, source, size, DreamFrames(dream, options.seed, mask, device), settings,
+        finish=partial(shown, options), done="dreamt", layers=layers,
+    )  # fmt: skip
 
 
 def journey(options: argparse.Namespace, device: torch.device) -> int:

@@ -106,7 +106,7 @@ def _dreamt(
     say(options, notes)
     random = torch.Generator().manual_seed(options.seed)
     image = finished(options, inputs, dream(inputs.photo, random, mask=inputs.mask)).image
-    return image if image.dtype == torch.uint8 else to_bytes(to_float(image))
+    return to_bytes(to_float(image))
 
 
 def _drawn(image: Tensor) -> Image.Image:

@@ -93,7 +93,7 @@ def _regions(
     mask: Tensor, size: Size, name: Path, styles: int
 ) -> tuple[Tensor | None, Sequence[Tensor | None]]:
     """What stays photo, and one mask (1, 1, H, W) a style, dark to light."""
-    regions = list(find_regions(_bytes(mask), size, name=str(name))[:, None])
+    regions = list(find_regions(to_bytes(to_float(mask)), size, name=str(name))[:, None])
     if len(regions) == styles:
         return None, regions
     if len(regions) == styles + 1:
@@ -123,10 +123,6 @@ def _init(init: str, plan: Plan, seed: int, device: torch.device) -> Tensor | No
     if not Path(init).is_file():
         raise RtstyleError(f"--init {init}: allowed are content, noise, or a picture file")
     return to_float(read_image(init).image).to(device)
-
-
-def _bytes(image: Tensor) -> Tensor:
-    return image if image.dtype == torch.uint8 else to_bytes(to_float(image))
 
 
 def _size(image: Tensor) -> Size:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
 WINDOW = 5.0  # seconds that `recent` looks back
+
+_PARTS = (50, 95, 99)
 
 # Buckets of 2 % from 10 microseconds up: a run of any length in the memory of one, exact to 1 %.
 _FIRST, _GROWTH, _BUCKETS = 1e-5, math.log(1.02), 900
@@ -33,14 +36,13 @@ class Series:
 
     def whole(self) -> dict[str, float]:
         """Milliseconds: p50, p95, p99 (each to 1 %) and max."""
-        return {**{f"p{part}": self._percentile(part) for part in (50, 95, 99)}, "max": _ms(self.most)}
+        return {**{f"p{part}": self._percentile(part) for part in _PARTS}, "max": _ms(self.most)}
 
     def recent(self, now: float) -> dict[str, float]:
         """The same of the last seconds, exact."""
         self._forget(now)
-        values = sorted(seconds for _, seconds in self._recent) or [0.0]
-        parts = {f"p{part}": _ms(values[_rank(part, len(values)) - 1]) for part in (50, 95, 99)}
-        return {**parts, "max": _ms(values[-1])}
+        values = [seconds for _, seconds in self._recent] or [0.0]
+        return {**percentiles(values), "max": _ms(max(values))}
 
     def _percentile(self, part: int) -> float:
         if not self.count:
@@ -154,6 +156,12 @@ class Stats:
                     for name, series in self._outputs.items()
                 },
             }
+
+
+def percentiles(seconds: Iterable[float]) -> dict[str, float]:
+    """Milliseconds p50, p95 and p99 of durations, exact; of none, an empty dict."""
+    ordered = sorted(seconds)
+    return {f"p{part}": _ms(ordered[_rank(part, len(ordered)) - 1]) for part in _PARTS if ordered}
 
 
 def _rank(part: int, count: int) -> int:

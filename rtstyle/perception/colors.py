@@ -57,6 +57,18 @@ def with_colors_of(result: Tensor, photo: Tensor) -> Tensor:
     return (light + strength.amin(0) * chroma).clamp(0, 1)
 
 
+def moments(image: Tensor) -> Tensor:
+    """Mean and deviation of each channel of (3, H, W): (2, 3, 1, 1)."""
+    return torch.stack([image.mean((1, 2), keepdim=True), image.std((1, 2), keepdim=True)])
+
+
+def with_moments(image: Tensor, wanted: Tensor, gains: tuple[float, float]) -> Tensor:
+    """(3, H, W) with such `moments`, its contrast changed within ``gains``; not cut to [0, 1]."""
+    mean, deviation = moments(image)
+    gain = (wanted[1] / deviation.clamp_min(1e-4)).clamp(*gains)
+    return (image - mean) * gain + wanted[0]
+
+
 def _moved(painting: Tensor, photo: Tensor) -> Tensor:
     """(3, H·W) float64 colours of the painting with the photo's mean and covariance."""
     colors = _rows(painting)

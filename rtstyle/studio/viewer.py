@@ -16,12 +16,12 @@ import math
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from rtstyle.errors import RtstyleError
+from rtstyle.live.stats import percentiles
 from rtstyle.studio.messages import read_message, short
 from rtstyle.studio.pictures import Picture
 
@@ -99,7 +99,7 @@ class Viewer:
                 "otherwise": camera.otherwise,
                 "owner": None if owner is None else "you" if owner is self else "another",
             },
-            "seen_ms": _percentiles(self._delays),
+            "seen_ms": percentiles(self._delays) or None,
         }
 
     async def _listen(self) -> None:
@@ -174,11 +174,3 @@ class Viewer:
             await asyncio.to_thread(camera.offer, self, data[_UP.size :], stamp, arrived)
         finally:
             await self._socket.send_str('{"type":"took"}')
-
-
-def _percentiles(delays: Iterable[float]) -> dict[str, float] | None:
-    """Milliseconds: p50, p95, p99; None of no delays."""
-    ordered = sorted(delays)
-    if not ordered:
-        return None
-    return {f"p{part}": round(1000 * ordered[-(-part * len(ordered) // 100) - 1], 1) for part in (50, 95, 99)}

@@ -139,10 +139,11 @@ def paint(
     whole, image = sum(plan.steps), progress.image
     for scale in range(progress.scale, len(plan.sizes)):
         size, steps = plan.sizes[scale], plan.steps[scale]
+        regions = make_regions(styles, backbone, size, list(style), statistic, style_scale)
         objective = make_objective(
-            photo, styles, backbone, size,
+            photo, regions, backbone, size,
             content=content, style=style, variation=variation,
-            statistic=statistic, style_scale=style_scale, content_mask=content_mask,
+            statistic=statistic, content_mask=content_mask,
         )  # fmt: skip
         start = progress.image if progress.image is not None else (photo if init is None else init)[None]
         descent = Descent(resized(start, size).to(photo.device), objective, optimizer)
@@ -176,9 +177,31 @@ def paint(
     return result
 
 
+def make_regions(
+    styles: Sequence[Style],
+    backbone: Backbone,
+    size: Size,
+    layers: list[str],
+    statistic: str = "gram",
+    style_scale: float = 1.0,
+) -> list[Region]:
+    """What styles ask for at one size; see `paint`. Raises RtstyleError for one too small to measure."""
+    if min(size) < LEAST_SIDE:
+        raise RtstyleError(
+            f"a picture of {size[1]}x{size[0]} is too small to paint; its sides need {LEAST_SIDE} pixels"
+        )
+    return [
+        Region(
+            _mixed_targets(each, backbone, size, layers, statistic, style_scale, strip_of(size)),
+            None if each.mask is None else at_layer(each.mask, size),
+        )
+        for each in styles
+    ]
+
+
 def make_objective(
     photo: Tensor,
-    styles: Sequence[Style],
+    regions: Sequence[Region],
     backbone: Backbone,
     size: Size,
     *,
@@ -186,22 +209,9 @@ def make_objective(
     style: Mapping[str, float],
     variation: float = VARIATION_WEIGHT,
     statistic: str = "gram",
-    style_scale: float = 1.0,
     content_mask: Tensor | None = None,
 ) -> GatysObjective:
-    """What `paint` lowers at one size; see there. Raises RtstyleError for a size too small to measure."""
-    if min(size) < LEAST_SIDE:
-        raise RtstyleError(
-            f"a picture of {size[1]}x{size[0]} is too small to paint; its sides need {LEAST_SIDE} pixels"
-        )
-    strip = STRIP if size[0] * size[1] > WHOLE else None
-    regions = [
-        Region(
-            _mixed_targets(each, backbone, size, list(style), statistic, style_scale, strip),
-            None if each.mask is None else at_layer(each.mask, size),
-        )
-        for each in styles
-    ]
+    """What `paint` lowers at one size; see there."""
     return GatysObjective(
         backbone,
         resized(photo[None], size),
@@ -211,8 +221,13 @@ def make_objective(
         variation=variation,
         statistic=statistic,
         content_mask=None if content_mask is None else at_layer(content_mask, size),
-        strip=strip,
+        strip=strip_of(size),
     )
+
+
+def strip_of(size: Size) -> int | None:
+    """Pixels to be measured at once of a picture of that size; None: all."""
+    return STRIP if size[0] * size[1] > WHOLE else None
 
 
 def resized(image: Tensor, size: Size) -> Tensor:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rtstyle.perception.colors import moments, with_moments
+
 # What a dream adds to deviation and mean is taken back by so much a frame at most: a colour that has
 # gone altogether is not blown up to noise.
-_GAIN = 1.25
+_GAINS = (1 / 1.25, 1.25)
 
 
 def moved(
@@ -51,10 +53,10 @@ def journey(
     journey of any length drifts neither to white nor black nor one colour.
     """
     image = first(photo)
-    colour = _colour(image)
+    first_moments = moments(image)
     while True:
         yield image
-        image = _recoloured(later(move(image)), *colour)
+        image = with_moments(later(move(image)), first_moments, _GAINS).clamp(0, 1)
 
 
 def looped(frames: Iterator[Tensor], count: int, fade: int) -> Iterator[Tensor]:
@@ -68,14 +70,3 @@ def looped(frames: Iterator[Tensor], count: int, fade: int) -> Iterator[Tensor]:
         yield next(frames)
     for number, begin in enumerate(head, start=1):
         yield torch.lerp(next(frames), begin, number / (fade + 1))
-
-
-def _colour(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, (3, 1, 1)."""
-    return image.mean((1, 2), keepdim=True), image.std((1, 2), keepdim=True)
-
-
-def _recoloured(image: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
-    own_mean, own = _colour(image)
-    gain = (deviation / own.clamp_min(1e-4)).clamp(1 / _GAIN, _GAIN)
-    return ((image - own_mean) * gain + mean).clamp(0, 1)
