@@ -43,7 +43,7 @@ def test_each_picture_of_a_batch_is_alone(network: Network) -> None:
     images = torch.rand(2, 3, 24, 32)
     with torch.no_grad():
         together = network(images)
-        torch.testing.assert_close(together[1:], network(images[1:]), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(together[1:], network(images[1:]), atol=1e-4, rtol=1e-3)
 
 
 def test_channels_last_changes_nothing(network: Network) -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import FrameType
 
 from rtstyle import __version__
+from rtstyle.cli.allocator import keep_freed_memory
 from rtstyle.errors import RtstyleError
 
 # Command, and what it does in a line; module rtstyle.cli.COMMAND has add_arguments and run.
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser(arguments)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
+    keep_freed_memory()
     try:
         return import_module(f"rtstyle.cli.{options.command}").run(options)
     except RtstyleError as error:

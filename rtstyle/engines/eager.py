@@ -20,7 +20,7 @@ MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
 class Eager:
     """A copy of a network on one device, in the precision and memory layout that suit it there.
 
-    Weights and activations are channels_last, the layout convolutions run fastest in, and float16
+    Weights are channels_last, the layout convolutions run fastest in, and float16
     on CUDA where the network allows it. On the CPU half precision was slower than float32.
     """
 
@@ -68,8 +68,6 @@ class Eager:
 
     def _prepared(self, image: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1] on the device, each side at least the smallest the network takes."""
-        # Laid out while still bytes: a quarter of the memory to move.
-        batch = image[None].to(self.device, non_blocking=True)
-        values = to_float(batch.contiguous(memory_format=torch.channels_last)).to(self.dtype)
+        values = to_float(image[None].to(self.device, non_blocking=True)).to(self.dtype)
         bottom, right = (max(0, self.network.smallest_side - side) for side in image.shape[1:])
         return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values

@@ -14,7 +14,9 @@ from rtstyle.networks.blocks import (
     icnr_,
     instance_norm,
     reflect,
+    shuffle,
     smooth,
+    unshuffle,
 )
 
 
@@ -78,8 +80,12 @@ class Swift(Network):
         nn.init.zeros_(self.skip.weight)
 
     def restyle(self, image: Tensor) -> Tensor:
-        pixels = F.pixel_unshuffle(smooth(image), 2)  # (B, 12, H/2, W/2)
-        before = F.relu_(self.down1_norm(self.down1(smooth(pixels))))  # (B, quarter, H/4, W/4)
+        # With three or twelve channels whatever is no convolution runs in half the time plane by plane.
+        image = image.contiguous()
+        pixels = unshuffle(smooth(image))  # (B, 12, H/2, W/2)
+        before = smooth(pixels).contiguous(memory_format=torch.channels_last)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        before = F.relu_(self.down1_norm(self.down1(before)))  # (B, quarter, H/4, W/4)
         inner = F.relu_(self.down2_norm(self.down2(smooth(before))))  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
         after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
@@ -90,4 +96,4 @@ class Swift(Network):
         del pixels, before, inner, after
         joined = F.relu_(self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1))))  # (B, half, H/2, W/2)
         del parts
-        return smooth(F.pixel_shuffle(self.out(joined), 2)) + self.skip(image)
+        return smooth(shuffle(self.out(joined))) + self.skip(image)
