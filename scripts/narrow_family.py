@@ -1,0 +1,99 @@
+"""Styles for slower machines: a family of narrower networks that paint what the shipped ones paint.
+
+    python scripts/narrow_family.py --content photos/ --numbers eighth=32 --suffix _fast --out models/
+
+Channels that matter least are left out, in all styles alike; what is left is taught by the wide networks
+(`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from rtstyle.networks import build
+from rtstyle.styles import list_styles, load_style, save_style
+from rtstyle.training.data import Photos
+from rtstyle.training.distil import Taught, distil
+from rtstyle.training.narrow import narrowed
+
+CROP, BATCH = 184, 4  # pixels; photos a step
+SEED = 3
+
+
+class Report:
+    """Prints how near the students are, as PSNR in dB, from time to time."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.errors: dict[str, float] = {}
+
+    def __call__(self, taught: Taught) -> None:
+        name = taught.styles[0] if len(taught.styles) == 1 else "mixes"
+        before = self.errors.get(name, taught.error)
+        self.errors[name] = 0.7 * before + 0.3 * taught.error
+        if taught.number % 100 == 0 or taught.number == taught.of:
+            found = {name: -10 * math.log10(error) for name, error in self.errors.items()}
+            mixes = found.pop("mixes", math.nan)
+            mean = sum(found.values()) / max(1, len(found))
+            line = (
+                f"step {taught.number} of {taught.of}: styles {mean:.1f} dB (worst {min(found.values()):.1f})"
+            )
+            print(f"{line}, mixes {mixes:.1f} dB, {time.monotonic() - self.began:.0f} s", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--family", default="swift-1")
+    parser.add_argument("--content", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--numbers", default="eighth=32", help="of the narrow network, with commas")
+    parser.add_argument("--suffix", default="_fast", help="of the names of the new styles")
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--out", type=Path, default=Path("models"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = {key: int(value) for key, value in (pair.split("=") for pair in options.numbers.split(","))}
+    family = f"{options.family}{options.suffix.replace('_', '-')}"
+
+    members = {card.name: load_style(card.name) for card in list_styles() if card.family == options.family}
+    wide = next(iter(members.values()))[1]
+    teachers = {
+        name: {k: v.float() for k, v in net.state_dict().items()} for name, (_, net) in members.items()
+    }
+    narrow = build("swift", {**wide.config, **config})
+    students = dict(zip(teachers, narrowed(list(teachers.values()), wide, config), strict=True))
+    photos = Photos(options.content, crop=CROP, batch=BATCH, seed=SEED)
+    checkpoint = options.out / f"{family}.checkpoint"
+    result = distil(
+        wide,
+        teachers,
+        narrow,
+        students,
+        photos,
+        options.steps,
+        seed=SEED,
+        checkpoint=checkpoint,
+        listener=Report(),
+    )
+    for name, state in result.items():
+        narrow.load_state_dict(state)
+        recipe = {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(result)}
+        card = dataclasses.replace(
+            members[name][0], name=name + options.suffix, recipe=recipe, figures={}, family=family
+        )
+        save_style(options.out / f"{card.name}.safetensors", narrow.eval(), card, half=True)
+    checkpoint.unlink()
+    print(f"{len(result)} styles of family {family} in {options.out}")
+
+
+if __name__ == "__main__":
+    main()
