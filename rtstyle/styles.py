@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from rtstyle.networks import Network
 
 DEFAULT_STYLE = "starry_night"
+LIVE_STYLE = "starry_night_fast"  # the same by a narrower network
 SUFFIX = ".safetensors"
 
 _FORMAT = 1  # raised when an older program could no longer read the file rightly
+_NAMED = 16  # most styles an error names
 _MAX_HEADER = 1 << 20  # bytes; a thousand tensors and a long card need a tenth of it
+_TABLES = ("config", "recipe", "figures", "int8")  # fields of a card with names and values
 _STORED = ("F32", "F16", "BF16")  # safetensors' names of the types a weight may have
 
 
@@ -50,6 +53,7 @@ class Style:
     loss_network: str = ""  # whose features trained it, with its licence
     figures: dict[str, Any] = field(default_factory=dict)  # measured: name -> number
     family: str = ""  # styles fine-tuned from one ancestor share it, and mix; empty: mixes with none
+    int8: dict[str, Any] = field(default_factory=dict)  # ranges for 8 bits and what was measured with them
 
 
 def own_folder() -> Path:
@@ -94,7 +98,7 @@ def load_style(name_or_path: str | os.PathLike[str] = DEFAULT_STYLE) -> tuple[St
     """
     import torch
 
-    path = _find(name_or_path)
+    path = find_style(name_or_path)
     style, shapes = _read_header(path)
     network = _rebuild(style, shapes, path)
     try:
@@ -128,13 +132,37 @@ def save_style(path: str | os.PathLike[str], network: Network, style: Style, hal
     check_finite(weights, path)
     card = replace(style, network=network.name, config=dict(network.config))
     metadata = {"rtstyle": json.dumps(asdict(card)), "rtstyle_format": str(_FORMAT)}
+    try:
+        _write_whole(path, save(weights, metadata))
+    except OSError as error:
+        raise RtstyleError(f"cannot write style '{path}': {one_line(error)}") from error
+
+
+def rewrite_card(source: str | os.PathLike[str], target: str | os.PathLike[str], style: Style) -> None:
+    """The style file `source` with another card as `target`, its weights byte for byte; whole or not at all.
+
+    Raises RtstyleError for a file that is no style, and one that cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    _read_header(source)
+    try:
+        content = source.read_bytes()
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        header["__metadata__"]["rtstyle"] = json.dumps(asdict(style))
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)  # the weights begin at a multiple of 8
+        _write_whole(target, len(text).to_bytes(8, "little") + text + content[start:])
+    except OSError as error:
+        raise RtstyleError(f"cannot write style '{target}': {one_line(error)}") from error
+
+
+def _write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(save(weights, metadata))
+        temporary.write_bytes(content)
         temporary.replace(path)
-    except OSError as error:
-        raise RtstyleError(f"cannot write style '{path}': {one_line(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -153,7 +181,8 @@ def _is_path(name_or_path: str | os.PathLike[str]) -> bool:
     return not isinstance(name_or_path, str) or text.endswith(SUFFIX) or Path(text).name != text
 
 
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
+def find_style(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a style; RtstyleError where there is none."""
     text = str(name_or_path)
     if _is_path(name_or_path):
         path = Path(text).expanduser()
@@ -167,6 +196,8 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
     close = difflib.get_close_matches(re.sub(r"[\s-]+", "_", text.lower()), names, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     there = f"there are: {', '.join(names)}" if names else "none is installed"
+    if len(names) > _NAMED:
+        there = f"'rtstyle styles' lists the {len(names)} there are"
     raise RtstyleError(f"no style named '{text}'; {hint}{there}")
 
 
@@ -204,7 +235,7 @@ def _read_card(text: str, path: Path) -> Style:
         raise _refusal(path, "has a card without a name")
     known = {each.name: card[each.name] for each in fields(Style) if each.name in card}
     for key, value in known.items():
-        wanted = {"config": dict, "recipe": dict, "figures": dict, "sources": list}.get(key, str)
+        wanted = {"sources": list}.get(key, dict if key in _TABLES else str)
         if not isinstance(value, wanted):
             raise _refusal(path, f"has a card whose '{key}' is no {wanted.__name__}")
         if isinstance(value, str) and not value.isprintable():

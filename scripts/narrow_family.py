@@ -86,7 +86,9 @@ def main() -> None:
     )
     for name, state in result.items():
         narrow.load_state_dict(state)
-        recipe = {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(result)}
+        old = members[name][0].recipe
+        recipe = {"picture": old.get("picture", name), "style_size": old.get("style_size")}
+        recipe |= {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(result)}
         card = dataclasses.replace(
             members[name][0], name=name + options.suffix, recipe=recipe, figures={}, family=family
         )

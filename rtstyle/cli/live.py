@@ -110,16 +110,16 @@ def _places(options: argparse.Namespace) -> tuple[bool, bool]:
 def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[str, str]]:
     """The styles at hand: a palette, how they were named, their titles.
 
-    They are those asked for, or the default one and all that mix with it.
+    They are those asked for, or the fast default one and those that mix with it.
     """
     from rtstyle.api import load_palette
     from rtstyle.mixing import MOST, mixes, parse_mix
-    from rtstyle.styles import DEFAULT_STYLE, list_styles, load_style, style_name
+    from rtstyle.styles import LIVE_STYLE, list_styles, load_style, style_name
 
     if options.style is None:
-        first, _ = load_style(DEFAULT_STYLE)
+        first, _ = load_style(LIVE_STYLE)
         others = [card.name for card in list_styles() if mixes(first, card) and card.name != first.name]
-        shares = dict.fromkeys([DEFAULT_STYLE, *others][:MOST], 1.0)
+        shares = dict.fromkeys([LIVE_STYLE, *others][:MOST], 1.0)
     else:
         shares = parse_mix(options.style)
     palette = load_palette(list(shares), options.strength, options.device, options.engine)
