@@ -9,7 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from rtstyle.cluster.distribute import distribute
+from rtstyle.cluster.farm import Farm
 from rtstyle.engines import load_engine
+from rtstyle.engines.reduced import proven
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Stylizer
 from rtstyle.media.companions import Companions
@@ -38,6 +41,7 @@ class Summary:
     width: int
     height: int
     style: str  # its name; a:0.6+b:0.4 for a mix, a>b>c for a tour
+    engine: str = ""  # what ran the network; empty for a stylizer of the caller's own
     waiting: dict[str, float] = field(default_factory=dict)  # seconds the loop spent in each stage
     notes: list[str] = field(default_factory=list)  # what was changed or lost on the way
 
@@ -59,7 +63,7 @@ def load_stylizer(
             ``a:0.6,b:0.4``, or ``a,b`` for equal shares; the default style if None.
         strength: 0 (the input untouched) to 1 (the full style).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        engine: ``auto`` or the name of an engine.
+        engine: ``eager``, ``openvino``, ``int8`` (for a style measured in it), or ``auto``, the fastest here.
 
     Raises:
         RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.
@@ -98,9 +102,11 @@ def load_tour(
 
 
 def _ready(members: Members, mix: Mix, strength: float, device: str, engine: str) -> FeedForward:
-    _, network = mixed(members, mix)
+    card, network = mixed(members, mix)
+    # Of one style alone: a mix was never measured in 8 bits, and in a palette each switch would compile anew.
+    reduced = proven(card, network) if len(members) == 1 and engine in ("auto", "int8") else None
     return FeedForward(
-        load_engine(network, engine=engine, device=device),
+        load_engine(network, engine=engine, device=device, reduced=reduced),
         strength=strength,
         states={name: each.state_dict() for name, (_, each) in members.items()},
         mix=mix,
@@ -128,7 +134,7 @@ def stylize_image(
     """
     source, output = Path(source), Path(output)
     check_output(output, overwrite=overwrite, inputs=(source,))
-    stylizer = stylizer or load_stylizer(style, strength, device, engine)
+    stylizer = stylizer or load_stylizer(style, strength, device, engine_for_pictures(engine))
     clock = [perf_counter()]
     picture = read_image(source)
     clock.append(perf_counter())
@@ -147,6 +153,7 @@ def stylize_image(
         width=picture.image.shape[2],
         height=picture.image.shape[1],
         style=_style_name(stylizer),
+        engine=_engine_name(stylizer),
         waiting={stage: clock[i + 1] - clock[i] for i, stage in enumerate(("read", "stylize", "write"))},
         notes=notes,
     )
@@ -170,6 +177,7 @@ def stylize_video(
     preset: str | None = None,
     overwrite: bool = False,
     listener: Listener | None = None,
+    farm: Farm | None = None,
 ) -> Summary:
     """Restyle one video file; sound, subtitles, times, chapters and metadata go along.
 
@@ -183,6 +191,8 @@ def stylize_video(
         start, end: seconds or ``[H:]MM:SS`` from the beginning of the input.
         codec, crf, preset: of the encoder; H.264, crf 18, veryfast if None (webm: VP9).
         listener: called with a `Progress` after each frame.
+        farm: have these workers restyle it, segment by segment, each with a stylizer of its own; style,
+            strength, tour, device and engine then only name it.
 
     Raises:
         RtstyleError: unreadable input, or an output that exists and may not be replaced.
@@ -197,6 +207,8 @@ def stylize_video(
         stylizer = stylizer or load_stylizer(style, strength, device, engine)
         sink: Sink
         if output.suffix == "":
+            if farm is not None:
+                raise RtstyleError(f"{output}: PNGs are not made in segments; name a video, or no --ray")
             if codec is not None or crf is not None or preset is not None:
                 raise RtstyleError(f"{output}: a folder of PNGs takes no codec, crf or preset")
             sink = FrameFolderSink(output, overwrite=overwrite)
@@ -211,7 +223,11 @@ def stylize_video(
                 companions=Companions(source, frames.span),
                 overwrite=overwrite,
             )
-        done = run(frames, stylizer, sink, listener)
+        if farm is not None:
+            assert isinstance(sink, VideoFileSink)
+            done = distribute(frames, farm.restyle, sink, listener, workers=farm.workers)
+        else:
+            done = run(frames, stylizer, sink, listener)
     return Summary(
         output=str(output),
         frames=done.frames,
@@ -220,9 +236,15 @@ def stylize_video(
         width=frames.info.width,
         height=frames.info.height,
         style=_style_name(stylizer),
+        engine=_engine_name(stylizer),
         waiting=done.waiting,
         notes=[*frames.notes, *sink.notes],
     )
+
+
+def engine_for_pictures(engine: str) -> str:
+    """The engine for pictures one by one: compiling for each size would take longer than it saves."""
+    return "eager" if engine == "auto" else engine
 
 
 def kept_partial(output: Pathlike) -> Path | None:
@@ -233,6 +255,11 @@ def kept_partial(output: Pathlike) -> Path | None:
 
 def _style_name(stylizer: Stylizer) -> str:
     return str(getattr(stylizer, "name", "")) or type(stylizer).__name__
+
+
+def _engine_name(stylizer: Stylizer) -> str:
+    stylizer = stylizer.palette if isinstance(stylizer, Tour) else stylizer
+    return stylizer.engine.name if isinstance(stylizer, FeedForward) else ""
 
 
 def _seconds(time: str | float | Fraction | None) -> Fraction | None:

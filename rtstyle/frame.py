@@ -107,7 +107,7 @@ class Sink(Protocol):
 
 def to_float(image: torch.Tensor) -> torch.Tensor:
     """Integer samples to float32 in [0, 1]; uint8 is divided by 255, uint16 by 65535."""
-    return image.float().div_(_peak(image.dtype))
+    return image.float().div_(peak(image.dtype))
 
 
 def to_bytes(values: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -116,11 +116,12 @@ def to_bytes(values: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Te
 
     dtype = dtype or torch.uint8
     # Integers in float32 are exact beyond 16 bits; half precision is not, so widen first.
-    peak = _peak(dtype)
-    return values.float().mul(peak).add_(0.5).clamp_(0, peak).to(dtype)
+    top = peak(dtype)
+    return values.float().mul(top).add_(0.5).clamp_(0, top).to(dtype)
 
 
-def _peak(dtype: torch.dtype) -> int:
+def peak(dtype: torch.dtype) -> int:
+    """The largest sample: 255 or 65535. Raises TypeError for samples that are no image's."""
     peaks = {"torch.uint8": 255, "torch.uint16": 65535}
     try:
         return peaks[str(dtype)]

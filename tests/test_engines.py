@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from rtstyle.engines import ENGINES, load_engine, pick_device
+from rtstyle.engines import load_engine, missing, pick_device
 from rtstyle.engines.eager import Eager
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
@@ -21,6 +21,18 @@ def devices() -> list[object]:
     return ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, skip])]
 
 
+def engines() -> list[object]:
+    """(engine, device) for every one that runs one network like another."""
+    absent = pytest.mark.skipif(bool(missing("openvino")), reason=missing("openvino"))
+    eager = [
+        pytest.param("eager", *each.values, marks=each.marks)
+        if isinstance(each, type(pytest.param()))
+        else ("eager", each)
+        for each in devices()
+    ]
+    return [*eager, pytest.param("openvino", "cpu", marks=absent)]
+
+
 @pytest.fixture
 def network() -> Network:
     torch.manual_seed(0)
@@ -32,8 +44,7 @@ def picture(height: int, width: int, dtype: torch.dtype = torch.uint8) -> torch.
     return torch.randint(0, peak, (3, height, width), generator=torch.Generator().manual_seed(1)).to(dtype)
 
 
-@pytest.mark.parametrize("device", devices())
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name, device", engines())
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
 def test_the_picture_is_the_networks_own(
     network: Network, name: str, device: str, dtype: torch.dtype
@@ -51,11 +62,11 @@ def test_the_picture_is_the_networks_own(
 @pytest.mark.parametrize("height, width", [(1, 1), (3, 200), (15, 16), (16, 16), (17, 23), (90, 5)])
 def test_any_size_comes_back(network: Network, height: int, width: int) -> None:
     image = picture(height, width)
-    assert load_engine(network, device="cpu")(image).shape == image.shape
+    assert load_engine(network, "eager", "cpu")(image).shape == image.shape
 
 
 def test_the_layout_in_memory_changes_nothing(network: Network) -> None:
-    engine = load_engine(network, device="cpu")
+    engine = load_engine(network, "eager", "cpu")
     image = picture(20, 32)
     packed = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)  # as read from an image file
     flipped = image.flip(2).clone().flip(2)
@@ -70,8 +81,7 @@ def test_the_network_given_is_left_as_it_is(network: Network) -> None:
     assert all(weight.requires_grad for weight in network.parameters())
 
 
-@pytest.mark.parametrize("device", devices())
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name, device", engines())
 def test_loaded_weights_give_what_a_fresh_engine_gives(network: Network, name: str, device: str) -> None:
     torch.manual_seed(1)
     other, image = build("swift", SMALL).eval(), picture(24, 40)
@@ -94,7 +104,7 @@ def test_loading_keeps_every_weight_where_it_lies(network: Network, device: str)
 
 
 def test_weights_of_another_network_are_refused_and_change_nothing(network: Network) -> None:
-    engine, image = load_engine(network, device="cpu"), picture(16, 16)
+    engine, image = load_engine(network, "eager", "cpu"), picture(16, 16)
     before = engine(image)
     for wrong in (build("swift", {}).state_dict(), build("johnson", {}).state_dict(), {}):
         with pytest.raises(RtstyleError, match="do not fit network swift"):
@@ -109,7 +119,7 @@ def test_the_result_is_an_ordinary_tensor(network: Network) -> None:
 
 
 def test_what_is_no_image_is_refused(network: Network) -> None:
-    engine = load_engine(network, device="cpu")
+    engine = load_engine(network, "eager", "cpu")
     with pytest.raises(RtstyleError, match="permute"):
         engine(torch.zeros(16, 16, 3, dtype=torch.uint8))
     with pytest.raises(TypeError, match="uint8"):
@@ -135,7 +145,7 @@ def test_devices_and_engines_are_named(network: Network, monkeypatch: pytest.Mon
 
 
 def test_too_little_memory_is_one_line(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = load_engine(network, device="cpu")
+    engine = load_engine(network, "eager", "cpu")
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")

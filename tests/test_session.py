@@ -94,7 +94,7 @@ class Live:
     def __init__(self, *outputs: Keeping, source: Stepped | None = None, **options: Any) -> None:
         nets = {name: network(seed) for seed, name in enumerate("abc")}
         states = {name: each.state_dict() for name, each in nets.items()}
-        self.palette = FeedForward(load_engine(nets["a"], device="cpu"), states=states)
+        self.palette = FeedForward(load_engine(nets["a"], "eager", "cpu"), states=states)
         self.source = source or Stepped()
         self.notes: list[str] = []
         self.session = LiveSession(

@@ -35,7 +35,7 @@ def _facts() -> dict[str, Any]:
     import torch
 
     import rtstyle
-    from rtstyle.engines import ENGINES
+    from rtstyle.engines import ENGINES, missing
     from rtstyle.live.window import why_no_window
     from rtstyle.media.camera import list_cameras
     from rtstyle.media.encoders import ENCODERS
@@ -53,7 +53,7 @@ def _facts() -> dict[str, Any]:
         "processor": f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
         "gpu": gpus or "none that torch can use; everything runs on the processor",
         "device": "cuda" if gpus else "cpu",
-        "engines": list(ENGINES),
+        "engines": [f"{name} ({missing(name)})" if missing(name) else name for name in ENGINES],
         "encoders": built,
         "cameras": cameras or _no_camera(),
         "window": why_no_window() or "yes",

@@ -31,10 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from rtstyle.api import load_stylizer, stylize_image
+    from rtstyle.api import engine_for_pictures, load_stylizer, stylize_image
 
     jobs = _jobs(options.inputs, options.output)
-    stylizer = load_stylizer(options.style, options.strength, options.device, options.engine)
+    engine = engine_for_pictures(options.engine)
+    stylizer = load_stylizer(options.style, options.strength, options.device, engine)
     done: list[Summary] = []
     failed: list[dict[str, str]] = []
     for source, output in tqdm(jobs, unit="picture", disable=not shows_progress(options), leave=False):

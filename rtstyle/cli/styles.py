@@ -56,6 +56,8 @@ def _show(options: argparse.Namespace) -> int:
         if isinstance(value, dict):
             print(f"{key}:")
             for name, item in value.items():
+                if name == "ranges":  # some hundred numbers for the program alone
+                    continue
                 print(f"  {name}: {item}")
         else:
             print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")

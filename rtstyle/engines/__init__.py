@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Protocol
 
 import torch
 
 from rtstyle.engines.eager import Eager
+from rtstyle.engines.reduced import Reduced
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
 
-__all__ = ["ENGINES", "Engine", "load_engine", "pick_device"]
+__all__ = ["ENGINES", "Engine", "load_engine", "missing", "pick_device"]
 
 
 class Engine(Protocol):
     """Runs one network: integers in, integers out; padding, casting and placement happen inside."""
 
     device: torch.device  # where the network is
+
+    @property
+    def name(self) -> str:
+        """Its name in `ENGINES`."""
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Restyle uint8 or uint16 (3, H, W), on any device; the result is like it."""
@@ -36,22 +43,52 @@ class Engine(Protocol):
         """
 
 
-ENGINES: dict[str, type[Eager]] = {"eager": Eager}
+ENGINES = ("eager", "openvino", "int8")
 
 
-def load_engine(network: Network, engine: str = "auto", device: str = "auto") -> Engine:
+def missing(engine: str) -> str:
+    """How to get what an engine needs and is not installed; empty where it can run."""
+    there = engine == "eager" or find_spec("openvino") is not None
+    return "" if there else "OpenVINO is not installed; pip install 'rtstyle[openvino]'"
+
+
+def load_engine(
+    network: Network, engine: str = "auto", device: str = "auto", reduced: Reduced | None = None
+) -> Engine:
     """A network made ready to run; the network itself is left as it is.
 
     Args:
         engine: a name of `ENGINES`, or "auto" for the fastest that works here.
         device: "cpu", "cuda", "cuda:N", or "auto" for the first GPU where there is one.
+        reduced: what of this network is as good in 8 bits; "int8" needs it, "auto" uses it.
 
-    Raises RtstyleError for an unknown engine, and for a device that is not there.
+    Raises RtstyleError for an unknown engine, for one that cannot run here or not with this network, and
+    for a device that is not there.
     """
-    if engine != "auto" and engine not in ENGINES:
+    place = pick_device(device)
+    if engine == "auto":
+        if place.type == "cpu" and not missing("openvino"):
+            from rtstyle.engines.openvino import OpenVINO, Untranslatable
+
+            with suppress(Untranslatable):
+                return OpenVINO(network, place, reduced)
+        return Eager(network, place)
+    if engine not in ENGINES:
         raise RtstyleError(f"no engine named '{engine}'; there are: auto, {', '.join(ENGINES)}")
-    chosen = ENGINES["eager" if engine == "auto" else engine]
-    return chosen(network, pick_device(device))
+    if lack := missing(engine):
+        raise RtstyleError(f"engine {engine} cannot run: {lack}")
+    if engine == "eager":
+        return Eager(network, place)
+    from rtstyle.engines.openvino import OpenVINO
+
+    if engine == "openvino":
+        return OpenVINO(network, place)
+    if reduced is None:
+        raise RtstyleError(
+            "engine int8 runs one style that was measured in 8 bits and found as good;"
+            " 'rtstyle quantise STYLE' measures one"
+        )
+    return OpenVINO(network, place, reduced)
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -184,7 +184,7 @@ class LiveSession:
             "ended": self._ended,
             "notes": notes,
             "device": str(self.palette.engine.device),
-            "engine": type(self.palette.engine).__name__.lower(),
+            "engine": self.palette.engine.name,
             "stats": self.stats.recent(),
         }
 

@@ -1,11 +1,14 @@
 """Parts the networks share: base class, reflection-padded convolution, norm, residual block, upsampling."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, ParamSpec, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+P = ParamSpec("P")
 
 
 class Network(nn.Module):
@@ -40,6 +43,13 @@ class Network(nn.Module):
         return self.restyle(padded)[..., :height, :width]
 
 
+def _one_operation(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Let other runtimes take a function as one operation: it is handed to ``__torch_function__`` whole."""
+    return cast(
+        "Callable[P, Tensor]", torch.overrides.wrap_torch_function(lambda *values: values[:1])(function)
+    )
+
+
 class ReflectConv(nn.Module):
     """Convolution of odd size after reflection padding: zero padding draws a frame around every picture."""
 
@@ -53,6 +63,7 @@ class ReflectConv(nn.Module):
         return self.conv2d(reflect(features, self.padding))
 
 
+@_one_operation
 def reflect(features: Tensor, width: int) -> Tensor:
     """(B, C, H, W) with a border of ``width`` mirrored pixels on each side."""
     return F.pad(features, (width,) * 4, mode="reflect")
@@ -81,16 +92,19 @@ class ResidualBlock(nn.Module):
         return self.in2(self.conv2(inner)) + features
 
 
+@_one_operation
 def double(features: Tensor) -> Tensor:
     """Nearest-neighbour enlargement by 2: (B, C, H, W) to (B, C, 2H, 2W)."""
     return F.interpolate(features, scale_factor=2.0, mode="nearest")
 
 
+@_one_operation
 def enlarge(features: Tensor) -> Tensor:
     """Bilinear enlargement by 2: (B, C, H, W) to (B, C, 2H, 2W)."""
     return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+@_one_operation
 def smooth(image: Tensor) -> Tensor:
     """(B, C, H, W) filtered by the binomial 1-2-1 both ways: no pattern of period 2 pixels is left.
 
@@ -103,6 +117,7 @@ def smooth(image: Tensor) -> Tensor:
     return (across[..., 1:, :] + across[..., :-1, :]).div_(16)
 
 
+@_one_operation
 def unshuffle(image: Tensor) -> Tensor:
     """(B, C, H, W) to (B, 4C, H/2, W/2): each cell of 2x2 pixels becomes channels.
 
@@ -113,6 +128,7 @@ def unshuffle(image: Tensor) -> Tensor:
     return cells.permute(0, 1, 3, 5, 2, 4).reshape(count, 4 * channels, height // 2, width // 2)
 
 
+@_one_operation
 def shuffle(features: Tensor) -> Tensor:
     """(B, 4C, H, W), best in channels_last, to (B, C, 2H, 2W) plane by plane: the opposite of `unshuffle`."""
     count, channels, height, width = features.shape
