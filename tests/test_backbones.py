@@ -12,7 +12,7 @@ from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, layers_of, load_
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.perception.statistics import STATISTICS
 from rtstyle.stylizers import defaults
-from rtstyle.stylizers.descent import OPTIMIZERS
+from rtstyle.stylizers.optimizers import OPTIMIZERS
 
 Weights = dict[str, torch.Tensor]
 
@@ -131,6 +131,18 @@ def test_joined_names_say_whose_layer_it_is(vgg_file: Path) -> None:
     found = joined(image)
     assert set(found) == set(joined.layers)
     assert torch.equal(found["other.relu1_2"], two(image)["relu1_2"])
+
+
+def test_a_flat_picture_is_flat_within_the_edge(vgg_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "small.safetensors"
+    save_file(small_weights(), file)
+    parts = {"vgg19": vgg_file, "small_vgg19": file}
+    joined = Joined(**{name: load_backbone(name, ["relu1_1"], held) for name, held in parts.items()})
+    for layer, features in joined(torch.full((1, 3, 16, 16), 0.7)).items():
+        edge = joined.edge(layer)
+        assert edge == (1 if layer.startswith("vgg19") else 0), "zeros around it, or its own mirror picture"
+        inside = features[:, :, edge : 16 - edge, edge : 16 - edge]
+        torch.testing.assert_close(inside, inside[:, :, :1, :1].expand_as(inside))
 
 
 @pytest.mark.parametrize(

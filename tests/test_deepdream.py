@@ -15,6 +15,7 @@ from rtstyle.stylizers.activations import Activations, Target, _tiles
 from rtstyle.stylizers.carried import Steady
 from rtstyle.stylizers.deepdream import DeepDream, Step
 from rtstyle.stylizers.dream_layers import load_dreaming, parse_targets
+from rtstyle.stylizers.dream_memory import PICTURES, estimate
 from rtstyle.stylizers.panorama import around, extended, steadied_at_poles
 from rtstyle.stylizers.smoothing import gaussian, smoothed
 from tests.test_backbones import PREFIX, vgg_weights
@@ -143,7 +144,9 @@ class Still:
 @pytest.mark.parametrize("panorama", [False, True])
 def test_shifts_are_undone_exactly(panorama: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     back: list[Tensor] = []
-    monkeypatch.setattr(deepdream, "smoothed", lambda gradient, *_, **__: back.append(gradient) or gradient)
+    monkeypatch.setattr(
+        deepdream, "smoothed", lambda gradient, *_, **__: back.append(gradient.clone()) or gradient
+    )
     monkeypatch.setattr(deepdream, "steadied_at_poles", lambda gradient: gradient)
     image = photo()
     dream = DeepDream(Still(), panorama=panorama)  # type: ignore[arg-type]
@@ -164,6 +167,37 @@ def test_activations_rise_at_every_octave(backbone: Backbone) -> None:
     for octave in range(3):
         first, *_, last = (step.activation for step in heard if step.octave == octave)
         assert last > 1.2 * first
+
+
+class OneWay:
+    """Always the same gradient: what shallow layers are like."""
+
+    smallest = 1
+
+    def rise(self, image: Tensor) -> tuple[float, Tensor]:
+        blocks = torch.ones_like(image)
+        blocks[:, : image.shape[1] // 2] = 3  # a mean of 2 is taken out
+        return 0.0, blocks
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_steps_all_one_way_are_held_to_the_length_of_a_walk(masked: bool) -> None:
+    image = torch.full((3, 40, 60), 0.5)
+    mask = torch.zeros(1, 40, 60)
+    mask[:, :, 30:] = 1
+    dream = DeepDream(OneWay(), steps=8, octaves=2, rate=0.01)  # type: ignore[arg-type]
+    added = dream(image, seeded(), mask=mask if masked else None) - image
+    part = added[:, :, 30:] if masked else added
+    torch.testing.assert_close(
+        part.square().mean().sqrt(), torch.tensor(1.1 * 0.01 * 16**0.5), rtol=0.05, atol=0
+    )
+    assert not masked or added[:, :, :28].abs().max() < 1e-6
+
+
+def test_a_tile_takes_less_memory() -> None:
+    whole, tiled = (estimate(3000.0, (3000, 4000), tile) for tile in (None, 512))
+    assert whole == pytest.approx(3000 * 12e6 + PICTURES * 12 * 12e6)
+    assert tiled == pytest.approx(3000 * (768 + 384) ** 2 + PICTURES * 12 * 12e6)
 
 
 def test_the_seed_is_the_dream(backbone: Backbone) -> None:

@@ -1,10 +1,12 @@
 """`rtstyle dream`: pictures, sheets, journeys and videos from the shell; slips in one line."""
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from rtstyle.media.image_file import Picture, read_image, write_image
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.stylizers.dream_video import DreamFrames
 from rtstyle.stylizers.journey import journey, looped, moved
 from tests.test_backbones import PREFIX, vgg_weights
 
@@ -124,6 +127,65 @@ def test_a_video(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "dream.mp4"]
     assert dream(folder, str(tmp_path / "clip.mp4"), tmp_path / "dream.png") == 1
     assert "is a video" in capsys.readouterr().err
+
+
+def test_a_stopped_video_goes_on_to_the_bit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SyntheticSource(96, 64, Fraction(10), seconds=0.5)
+    with VideoFileSink(tmp_path / "clip.mp4", source.info) as sink:
+        for frame in source:
+            sink.write(frame)
+
+    def run(name: str) -> int:
+        return dream(folder, str(tmp_path / "clip.mp4"), tmp_path / name)
+
+    assert run("whole.mkv") == 0
+    make, made = DreamFrames.__call__, []
+
+    def stopped(self: DreamFrames, *frame: Any) -> Tensor:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(make(self, *frame))
+        return made[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DreamFrames, "__call__", stopped)
+        assert run("dream.mkv") == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert not (tmp_path / "dream.mkv").exists()
+    (tmp_path / "dream.partial.mkv").unlink(missing_ok=True)
+    assert run("dream.mkv") == 0
+    assert "5 frames, 3 of them from the run before" in capsys.readouterr().err
+    frames = []
+    for name in ("whole.mkv", "dream.mkv"):
+        with VideoFileSource(tmp_path / name) as clip:
+            frames.append(torch.stack([frame.image for frame in clip]))
+    assert torch.equal(*frames)
+
+
+def test_a_video_of_a_panorama_says_that_it_is_not_marked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = SyntheticSource(96, 48, Fraction(10), seconds=0.1)
+    with VideoFileSink(tmp_path / "clip.mp4", source.info) as sink:
+        for frame in source:
+            sink.write(frame)
+    assert dream(folder, str(tmp_path / "clip.mp4"), tmp_path / "dream.mp4", "--panorama") == 0
+    assert "not marked as a panorama" in capsys.readouterr().err
+
+
+def test_too_large_is_said_before_the_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.stylizers.dream_memory.free_bytes", lambda device: 20e6)
+    assert dream(folder, "photo.png", tmp_path / "dream.png", "--size", "900") == 1
+    said = re.search(
+        r"900x600 needs about .* GB are free; --size (\d+) fits$", capsys.readouterr().err.strip()
+    )
+    assert said
+    assert 96 < int(said[1]) < 900
+    assert dream(folder, "photo.png", tmp_path / "dream.png", "--size", said[1], "--steps", "1") == 0
 
 
 def test_a_journey_does_not_drift() -> None:

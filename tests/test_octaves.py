@@ -34,7 +34,7 @@ def test_details_lost_at_small_sizes_come_back() -> None:
     sizes = pyramid((48, 64), 4, 1.8)
     seen: list[tuple[int, ...]] = []
 
-    def nothing(image: Tensor, index: int) -> Tensor:
+    def nothing(image: Tensor, base: Tensor, index: int) -> Tensor:
         seen.append((index, *image.shape[1:]))
         return image
 
@@ -44,7 +44,7 @@ def test_details_lost_at_small_sizes_come_back() -> None:
 
 def test_what_is_added_to_a_small_size_lies_over_the_details() -> None:
     photo = 0.3 + 0.2 * torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(1))
-    made = climb(photo, [(16, 16), (32, 32)], lambda image, index: image + 0.25 * (index == 0))
+    made = climb(photo, [(16, 16), (32, 32)], lambda image, base, index: image + 0.25 * (index == 0))
     torch.testing.assert_close(made, photo + 0.25)
 
 

@@ -15,8 +15,8 @@ from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.frame import to_float
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.stylizers.carried import Carried, Maker
-from rtstyle.stylizers.gatys import Size
 from rtstyle.stylizers.kept import Kept
+from rtstyle.stylizers.octaves import Size
 
 if TYPE_CHECKING:
     from rtstyle.pipeline import Progress

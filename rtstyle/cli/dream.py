@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--layers", metavar="LAYER[:CHANNEL][=WEIGHT],...",
-        help="such as relu4_3, or Mixed_5d:17=0.5,Mixed_6b (the backbone's defaults)",
+        help="such as relu4_3, Mixed_5d:17=0.5,Mixed_6b, or a class: logits:cat (the backbone's defaults)",
     )  # fmt: skip
     group.add_argument("--guide", type=Path, metavar="FILE", help="a picture whose features are dreamt of")
     group = parser.add_argument_group("ascent")
@@ -144,12 +144,12 @@ def _picture(options: argparse.Namespace, device: torch.device) -> int:
     import torch
     from tqdm import tqdm
 
-    from rtstyle.cli.dream_inputs import finished, load_dream, read_inputs
+    from rtstyle.cli.dream_inputs import finished, load_dream, read_inputs, size_of
     from rtstyle.media.image_file import write_image
 
     inputs = read_inputs(options, device)
     say(options, inputs.picture.notes, options.input)
-    dream, layers, notes = load_dream(options, device)
+    dream, layers, notes = load_dream(options, device, size_of(inputs.photo))
     say(options, notes)
     heard: list[Step] = []
     begin = perf_counter()

@@ -18,6 +18,7 @@ from rtstyle.stylizers.activations import Activations
 from rtstyle.stylizers.deepdream import DeepDream
 from rtstyle.stylizers.defaults import DREAM_SIZE, MOVING_DREAM_SIZE
 from rtstyle.stylizers.dream_layers import load_dreaming, parse_targets
+from rtstyle.stylizers.dream_memory import check_memory
 from rtstyle.stylizers.gatys import fit as fit_size
 from rtstyle.stylizers.octaves import Size, resized
 
@@ -55,7 +56,7 @@ def read_inputs(options: argparse.Namespace, device: torch.device, longest: int 
         picture = read_image(options.input)
         photo = to_float(picture.image)
         photo = resized(photo, fit(photo, options.size, longest), options.panorama).clamp(0, 1)
-    size = (photo.shape[1], photo.shape[2])
+    size = size_of(photo)
     mask = None if options.mask is None else read_mask(options.mask, size).to(device)
     return Inputs(picture, photo.to(device), mask)
 
@@ -68,19 +69,28 @@ def read_mask(file: Path, size: Size) -> Tensor:
 
 def fit(photo: Tensor, asked: int | None, longest: int) -> Size:
     """The size (H, W) with ``asked`` pixels on the longer side, or with ``longest`` at most."""
-    size = (photo.shape[1], photo.shape[2])
+    size = size_of(photo)
     return fit_size(size, asked or min(longest, max(size)))
+
+
+def size_of(image: Tensor) -> Size:
+    """Height and width of (C, H, W)."""
+    return image.shape[1], image.shape[2]
 
 
 def load_dream(
     options: argparse.Namespace,
     device: torch.device,
+    size: Size,
     layers: str | None = None,
     steps: int | None = None,
     octaves: int | None = None,
     rate: float | None = None,
 ) -> tuple[DeepDream, list[str], list[str]]:
-    """The method as the options (or the arguments, first) have it, its layers, and notes."""
+    """The method as the options (or the arguments, first) have it, its layers, and notes.
+
+    Raises RtstyleError also where memory will not do for a dream of ``size``.
+    """
     layers = layers or options.layers
     backbone, targets, notes = load_dreaming(
         options.backbone,
@@ -88,6 +98,7 @@ def load_dream(
         parse_targets(layers) if layers else None,
         device,
     )
+    check_memory(backbone, size, options.tile, device)
     guide = None
     if options.guide is not None:
         guide = to_float(read_image(options.guide).image)
@@ -116,7 +127,6 @@ def finished(options: argparse.Namespace, inputs: Inputs, result: Tensor) -> Pic
     picture = inputs.picture
     alpha = picture.alpha
     if alpha is not None and alpha.shape != result.shape[1:]:
-        size = (result.shape[1], result.shape[2])
-        alpha = to_bytes(resized(to_float(alpha)[None], size)[0], alpha.dtype)
+        alpha = to_bytes(resized(to_float(alpha)[None], size_of(result))[0], alpha.dtype)
     sphere = picture.sphere or {} if options.panorama else picture.sphere
     return replace(picture, image=to_bytes(result, picture.image.dtype), alpha=alpha, sphere=sphere)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from rtstyle.api import kept_partial
 from rtstyle.cli.carried_video import carry_video, even, first_frame
-from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask, shown
+from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask, shown, size_of
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo, to_bytes
@@ -32,6 +32,12 @@ from rtstyle.stylizers.octaves import resized
 _STEPS, _OCTAVES = 2, 2
 _FADE = Fraction(4, 5)  # seconds in which a loop goes over into its beginning
 
+# PyAV 18 hands a stream's side data neither in nor out.
+_NOT_MARKED = (
+    "the video is not marked as a panorama, as FFmpeg's marks are out of reach here; players turn it once"
+    " Google's Spatial Media Metadata Injector has marked it"
+)
+
 # What must be the same for a stopped run to go on.
 _SAME = (
     "input", "size", "mask", "panorama", "backbone", "layers", "guide", "steps", "rate", "octaves",
@@ -44,7 +50,9 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
     source = Path(options.input)
     size = even(fit(first_frame(source), options.size, MOVING_DREAM_SIZE))
     mask = None if options.mask is None else read_mask(options.mask, size).to(device)
-    dream, layers, notes = load_dream(options, device)
+    dream, layers, notes = load_dream(options, device, size)
+    if options.panorama:
+        notes = [*notes, _NOT_MARKED]
     say(options, notes)
     settings: dict[str, Any] = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
     settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]
@@ -70,7 +78,7 @@ def journey(options: argparse.Namespace, device: torch.device) -> int:
     size = tuple(max(2, 2 * round(side / 2)) for side in inputs.photo.shape[1:])
     photo = resized(inputs.photo, (size[0], size[1])).clamp(0, 1)
     say(options, inputs.picture.notes, options.input)
-    dream, layers, notes = load_dream(options, device)
+    dream, layers, notes = load_dream(options, device, size_of(photo))
     say(options, notes)
     random = torch.Generator().manual_seed(options.seed)
     across, down = options.shift or (0.0, 0.0)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
-from rtstyle.cli.dream_inputs import Inputs, finished, load_dream, read_inputs
+from rtstyle.cli.dream_inputs import Inputs, finished, load_dream, read_inputs, size_of
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
@@ -102,7 +102,7 @@ def _dreamt(
     chosen = dict(cell)
     if "layers" in chosen:
         chosen["layers"] = chosen["layers"].replace("+", ",")
-    dream, _, notes = load_dream(options, device, **chosen)
+    dream, _, notes = load_dream(options, device, size_of(inputs.photo), **chosen)
     say(options, notes)
     random = torch.Generator().manual_seed(options.seed)
     image = finished(options, inputs, dream(inputs.photo, random, mask=inputs.mask)).image

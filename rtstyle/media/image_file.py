@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
+from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
@@ -54,8 +55,12 @@ class Picture:
     sphere: Mapping[str, str] | None = None  # directions of a picture that goes all around, see `spherical`
 
     def with_image(self, image: Tensor) -> Picture:
-        """The same picture with other colours, (3, H, W) of the same size and sample type."""
-        return replace(self, image=image)
+        """The same picture with other colours, (3, H, W) of the same sample type; alpha takes their size."""
+        alpha, size = self.alpha, image.shape[1:]
+        if alpha is not None and alpha.shape != size:
+            fitted = F.interpolate(to_float(alpha)[None, None], size, mode="bicubic", antialias=True)
+            alpha = to_bytes(fitted[0, 0], alpha.dtype)
+        return replace(self, image=image, alpha=alpha)
 
 
 def is_image_name(path: str | os.PathLike[str]) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones import Backbone
+from rtstyle.perception.backbones import LOGITS, Backbone
 
 # Pixels around a tile that its features are computed with. Of Inception v3's Mixed_6b no feature sees
 # further: the gradient is the whole picture's to 1e-6 of its deviation. With 128 it is off by 2 %.
@@ -31,13 +31,15 @@ class Target:
     layer: str
     channel: int | None = None
     weight: float = 1.0
+    named: str | None = None  # the channel, where it goes by the name of a class
 
     def __str__(self) -> str:
-        return self.layer if self.channel is None else f"{self.layer}:{self.channel}"
+        channel = self.channel if self.named is None else self.named
+        return self.layer if channel is None else f"{self.layer}:{channel}"
 
 
 class Activations:
-    """The mean square of the targets' features; beside a guide, how well they meet its own.
+    """The mean square of the targets' features (of a class, its logit); beside a guide, how alike they are.
 
     With a guide each place is compared with the place of the guide that it is most like, by the dot
     product of their features ("guided dreams" of Mordvintsev et al. 2015).
@@ -133,14 +135,12 @@ class Activations:
 
     def _term(self, target: Target, features: Tensor) -> Tensor:
         """What is to rise, at each place: (1, C, h, w)."""
+        chosen = slice(None) if target.channel is None else slice(target.channel, target.channel + 1)
+        features = features[:, chosen]
         if self._guide:
-            if target.channel is not None:
-                chosen = slice(target.channel, target.channel + 1)
-                return features[:, chosen] * _nearest(features[:, chosen], self._guide[target.layer][chosen])
-            return features * _nearest(features, self._guide[target.layer])
-        if target.channel is not None:
-            features = features[:, target.channel : target.channel + 1]
-        return features.square()
+            return features * _nearest(features, self._guide[target.layer][chosen])
+        # A class is seen the more, the higher its logit; it may be far below 0.
+        return features if target.layer == LOGITS else features.square()
 
     def _sum(self, terms: Sequence[Tensor], values: Tensor | None) -> Tensor:
         if values is None:

@@ -5,12 +5,12 @@ Mordvintsev, Olah and Tyka 2015, "Inceptionism: Going Deeper into Neural Network
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from rtstyle.stylizers.activations import Activations
 from rtstyle.stylizers.carried import Steady
@@ -25,6 +25,10 @@ _SMOOTH = (0.5, 2.0)
 # Pixels along the edges that follow those further in: a network sees an edge where the shifted picture's
 # ends meet, and would draw it as a frame.
 _BORDER = 4
+# Steps of deep layers add up as if each went its own way at random: after n of them the root mean square
+# of what was added is 0.9 to 1.05 of rate * sqrt(n) (Inception v3's Mixed_6b, ResNet-50 v2's layer3).
+# Those of shallow layers all go one way, to pure colours; they are held to the same length.
+_LENGTH = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,10 @@ class DeepDream:
     """The method with its settings: a photo (3, H, W) in [0, 1] to a dream of the same size.
 
     At each octave of `pyramid` the picture takes ``steps`` steps up the gradient of `Activations`, which
-    is smoothed by Gaussians that widen from step to step, and divided by its own deviation. Before each
-    the picture is shifted at random around its own edges, and back after: what a network does at the
-    borders of its strides falls everywhere alike. Values stay in [0, 1], the range the networks saw.
+    is smoothed by Gaussians that widen from step to step, freed from each colour's mean, and divided by its
+    own deviation. What they add up to keeps a length, so that shallow layers do not end in pure colours.
+    Before each the picture is shifted at random around its own edges, and back after: what a network does
+    at the borders of its strides falls everywhere alike. Values stay in [0, 1], the range the networks saw.
 
     Args:
         activations: what is to rise.
@@ -99,7 +104,7 @@ class DeepDream:
         size = (photo.shape[1], photo.shape[2])
         sizes = pyramid(size, octaves or self._octaves, self._ratio, smallest)
 
-        def work(image: Tensor, octave: int) -> Tensor:
+        def work(image: Tensor, base: Tensor, octave: int) -> Tensor:
             own = (image.shape[1], image.shape[2])
             where = None if mask is None else resized(mask, own, self._panorama).clamp(0, 1)
             pull = (
@@ -110,20 +115,23 @@ class DeepDream:
             for number in range(1, steps + 1):
                 begin, end = _SMOOTH
                 deviation = begin + (end - begin) * number / steps
-                activation, change = self._change(image, deviation, random)
+                activation, change, rate = self._change(image, deviation, random)
                 if listener is not None:
                     listener(Step(octave, len(sizes), own, number, steps, activation))
-                image = image.add(change if where is None else change * where, alpha=self._rate)
+                image = image.add(change if where is None else change.mul_(where), alpha=rate)
                 if pull is not None:
                     image = torch.lerp(image, *pull)
-                image = image.clamp(0, 1)
+                longest = _LENGTH * self._rate * math.sqrt(octave * steps + number)
+                image = _within(longest, image, base, where).clamp_(0, 1)
             return image
 
         made = climb(photo, sizes, work, wrap=self._panorama)
         return made if mask is None else torch.lerp(photo, made, mask)
 
-    def _change(self, image: Tensor, deviation: float, random: torch.Generator) -> tuple[float, Tensor]:
-        """Mean activation and the smoothed gradient, with a deviation of 1."""
+    def _change(
+        self, image: Tensor, deviation: float, random: torch.Generator
+    ) -> tuple[float, Tensor, float]:
+        """Mean activation, the smoothed gradient, and what it has to be multiplied by for a step."""
         height, width = image.shape[1:]
         down, across = (_drawn(min(self._shift, side // 4), random) for side in (height, width))
         if self._panorama:
@@ -134,10 +142,27 @@ class DeepDream:
             activation, shifted = self._activations.rise(image.roll((down, across), (1, 2)))
             gradient = shifted.roll((-down, -across), (1, 2))
             edge = min(_BORDER, (min(height, width) - 1) // 3)
-            inner = gradient[:, edge : height - edge, edge : width - edge]
-            gradient = F.pad(inner[None], (edge,) * 4, mode="reflect")[0]
+            _mirror_borders(gradient, edge)
         gradient = smoothed(gradient, deviation, wrap=self._panorama)
-        return activation, gradient / gradient.std().clamp_min(torch.finfo(gradient.dtype).tiny)
+        gradient -= gradient.mean((1, 2), keepdim=True)  # a tint over all is nothing seen
+        spread = gradient.std().clamp_min(torch.finfo(gradient.dtype).tiny)
+        return activation, gradient, self._rate / float(spread)
+
+
+def _mirror_borders(gradient: Tensor, edge: int) -> None:
+    """Let the outermost ``edge`` rows and columns of (3, H, W) follow those further in."""
+    for axis in (1, 2):
+        begin, end = (gradient.narrow(axis, at, edge) for at in (0, gradient.shape[axis] - edge))
+        begin.copy_(gradient.narrow(axis, edge + 1, edge).flip(axis))
+        end.copy_(gradient.narrow(axis, gradient.shape[axis] - 2 * edge - 1, edge).flip(axis))
+
+
+def _within(longest: float, image: Tensor, base: Tensor, where: Tensor | None) -> Tensor:
+    """The image, nearer to the base where their root mean square difference is too long."""
+    share = 1.0 if where is None else float(where.mean())
+    length = float((image - base).square_().mean()) ** 0.5
+    longest *= math.sqrt(share)
+    return image if length <= longest else torch.lerp(base, image, longest / length)
 
 
 def _drawn(most: int, random: torch.Generator) -> int:

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones import DEFAULTS, Backbone, layers_of, load_backbone
+from rtstyle.perception.backbones import (
+    DEFAULTS,
+    LOGITS,
+    Backbone,
+    layers_of,
+    load_backbone,
+    load_classified,
+)
 from rtstyle.stylizers.activations import Target
 from rtstyle.stylizers.gatys_layers import reach
 
-_TARGET = re.compile(r"(?P<layer>[^:=]+)(:(?P<channel>\d+))?(=(?P<weight>\d+\.?\d*|\.\d+))?")
+_TARGET = re.compile(r"(?P<layer>[^:=]+)(:(?P<channel>[^:=]+))?(=(?P<weight>\d+\.?\d*|\.\d+))?")
 
 
 def parse_targets(text: str) -> tuple[Target, ...]:
-    """Targets from ``LAYER[:CHANNEL][=WEIGHT],...``, as ``Mixed_5d,Mixed_6b:17=0.5``.
+    """Targets from ``LAYER[:CHANNEL][=WEIGHT],...``, as ``Mixed_5d,Mixed_6b:17=0.5``, or ``logits:CLASS``.
 
-    Raises RtstyleError for anything else, and for a weight of 0.
+    A class goes by its name or number. Raises RtstyleError for anything else, and for a weight of 0.
     """
     targets = []
     for part in text.split(","):
         found = _TARGET.fullmatch(part.strip())
-        if found is None or not float(found["weight"] or 1):
+        layer, channel = (found["layer"], found["channel"]) if found else ("", None)
+        known = channel is None or channel.isdecimal()
+        if found is None or not float(found["weight"] or 1) or not (known or layer == LOGITS):
             raise RtstyleError(
                 f"layers '{text}': '{part.strip()}' is not LAYER, LAYER:CHANNEL or LAYER=WEIGHT (a channel is"
                 " a whole number from 0, a weight is above 0), as in relu4_3,relu5_1:17=0.5"
             )
-        channel = found["channel"]
-        weight = float(found["weight"] or 1)
-        targets.append(Target(found["layer"], None if channel is None else int(channel), weight))
+        if layer == LOGITS and channel is None:
+            raise RtstyleError(f"layers '{text}': name the class to be seen, as logits:cat or logits:281")
+        number = int(channel) if channel is not None and known else None
+        named = None if known else channel
+        targets.append(Target(layer, number, float(found["weight"] or 1), named))
     return tuple(targets)
 
 
@@ -55,10 +68,28 @@ def load_dreaming(
         wanted = DEFAULTS[name].dream
         layers, notes = _held(name, file, wanted)
         targets = [Target(layer) for layer in layers]
-    backbone = load_backbone(name, dict.fromkeys(target.layer for target in targets), file)
+    layers = tuple(dict.fromkeys(target.layer for target in targets))
+    backbone: Backbone
+    if LOGITS in layers:
+        backbone, classes = load_classified(name, layers, file)
+        targets = [_of_class(target, classes) if target.layer == LOGITS else target for target in targets]
+    else:
+        backbone = load_backbone(name, layers, file)
     # Channels last is 5 to 20 % faster on processors.
     backbone.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return backbone, tuple(targets), notes
+
+
+def _of_class(target: Target, classes: Sequence[str]) -> Target:
+    """The target by the number of its class."""
+    if target.named is None:
+        return target
+    found = [number for number, name in enumerate(classes) if name.lower() == target.named.lower()]
+    if not found:
+        near = get_close_matches(target.named, classes, n=5, cutoff=0.5) or classes[:8]
+        names = ", ".join(near) + (", ..." if len(near) < len(classes) else "") if classes else "none by name"
+        raise RtstyleError(f"logits: no class named '{target.named}'; the weights know {names}")
+    return replace(target, channel=found[0], named=classes[found[0]])
 
 
 def _held(name: str, file: Path | None, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:

@@ -33,20 +33,21 @@ def pyramid(size: Size, octaves: int, ratio: float, smallest: int = 1) -> list[S
 
 
 def climb(
-    photo: Tensor, sizes: Sequence[Size], work: Callable[[Tensor, int], Tensor], wrap: bool = False
+    photo: Tensor, sizes: Sequence[Size], work: Callable[[Tensor, Tensor, int], Tensor], wrap: bool = False
 ) -> Tensor:
-    """The photo (3, H, W) in [0, 1] changed by ``work(image, index of the size)`` at each size in turn.
+    """The photo (3, H, W) in [0, 1] changed at each size in turn.
 
-    What ``work`` adds at one size is enlarged and laid over the photo as it is at the next, so that the
-    photo's own details, gone at small sizes, are all there at the last (Mordvintsev et al. 2015,
-    "Inceptionism"). ``wrap``: as in `resized`.
+    ``work(image, photo of that size, index of the size)`` gives the changed image. What ``work`` adds at
+    one size is enlarged and laid over the photo as it is at the next, so that the photo's own details,
+    gone at small sizes, are all there at the last (Mordvintsev et al. 2015, "Inceptionism"). ``wrap``: as
+    in `resized`.
     """
     added: Tensor | None = None
     image = photo
     for index, size in enumerate(sizes):
         base = resized(photo, size, wrap).clamp(0, 1)  # bicubic overshoots
         begin = base if added is None else (base + resized(added, size, wrap)).clamp(0, 1)
-        image = work(begin, index)
+        image = work(begin, base, index)
         added = image - base
     return image
 

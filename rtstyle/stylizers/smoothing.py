@@ -28,21 +28,24 @@ def smoothed(gradient: Tensor, deviation: float, wrap: bool = False) -> Tensor:
     Each goes on from the one before (variances add up), so that the kernels stay short. Beyond the edge
     the picture is mirrored; with ``wrap`` the left edge goes on at the right one.
     """
-    planes = gradient[:, None]
-    total, before = torch.zeros_like(planes), 0.0
-    for share in _WIDTHS:
-        wanted = share * deviation
-        planes = _blurred(planes, math.sqrt(wanted**2 - before**2), wrap)
-        total += planes
-        before = wanted
-    return total[:, 0] / len(_WIDTHS)
+    out = torch.empty_like(gradient)
+    # Plane by plane: buffers of a whole large picture come fresh from the system each time, which costs more
+    # than the filters themselves.
+    for plane, total in zip(gradient, out, strict=True):
+        blurred, before = plane[None, None], 0.0
+        total.zero_()
+        for share in _WIDTHS:
+            wanted = share * deviation
+            blurred = _blurred(blurred, math.sqrt(wanted**2 - before**2), wrap)
+            total += blurred[0, 0]
+            before = wanted
+    return out.div_(len(_WIDTHS))
 
 
 def _blurred(planes: Tensor, deviation: float, wrap: bool) -> Tensor:
     kernel = gaussian(round(deviation, 6)).to(planes.device)
     reach = len(kernel) // 2
-    wide = _padded(planes, reach, 3, wrap)
-    rows = F.conv2d(wide, kernel.view(1, 1, 1, -1))
+    rows = F.conv2d(_padded(planes, reach, 3, wrap), kernel.view(1, 1, 1, -1))
     return F.conv2d(_padded(rows, reach, 2, False), kernel.view(1, 1, -1, 1))
 
 

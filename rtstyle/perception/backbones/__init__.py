@@ -8,18 +8,22 @@ from rtstyle.perception.backbones.backbone import (
     Joined,
 )
 from rtstyle.perception.backbones.catalogue import DEFAULTS, Defaults, layers_of, load_backbone
+from rtstyle.perception.backbones.classifier import LOGITS, Classifier, load_classified
 from rtstyle.perception.backbones.vgg import SmallVgg19, Vgg
 
 __all__ = [
     "CAFFE_MEAN",
     "DEFAULTS",
+    "LOGITS",
     "TORCHVISION_DEVIATION",
     "TORCHVISION_MEAN",
     "Backbone",
+    "Classifier",
     "Defaults",
     "Joined",
     "SmallVgg19",
     "Vgg",
     "layers_of",
     "load_backbone",
+    "load_classified",
 ]

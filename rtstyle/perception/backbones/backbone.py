@@ -40,6 +40,10 @@ class Backbone(nn.Module):
 
     layers: tuple[str, ...]
 
+    def edge(self, layer: str) -> int:
+        """Places along each side of a layer that see much of the zeros that convolutions add."""
+        return 1
+
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raises RtstyleError for a picture with a side under ``smallest`` pixels."""
         try:
@@ -65,6 +69,10 @@ class Backbone(nn.Module):
     def blocks(self) -> Sequence[Block]:
         """The computation as a chain, each link of which may be done strip by strip; () where it is none."""
         return ()
+
+    def file_weights(self) -> dict[str, Tensor]:
+        """Its weights under the names that `load_backbone` finds them by in a file."""
+        raise NotImplementedError
 
     @cached_property
     def smallest(self) -> int:
@@ -104,6 +112,12 @@ class Joined(Backbone):
         super().__init__()
         self.backbones = nn.ModuleDict(backbones)
         self.layers = tuple(f"{name}.{layer}" for name, part in backbones.items() for layer in part.layers)
+
+    def edge(self, layer: str) -> int:
+        name, _, own = layer.partition(".")
+        part = self.backbones[name]
+        assert isinstance(part, Backbone)
+        return part.edge(own)
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
         return {

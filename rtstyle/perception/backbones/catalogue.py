@@ -13,7 +13,7 @@ from rtstyle.perception.backbones.backbone import (
     check_known,
 )
 from rtstyle.perception.backbones.networks import NETWORKS, build
-from rtstyle.perception.backbones.resnet_v2 import ResNet50V2, from_gluon, is_gluon
+from rtstyle.perception.backbones.resnet_v2 import ResNet50V2, from_gluon, is_gluon, is_v2
 from rtstyle.perception.backbones.traced import Traced
 from rtstyle.perception.backbones.vgg import PLANS, SMALL_LAYERS, SmallVgg19, Vgg
 from rtstyle.perception.backbones.weights import fetch_weights, read_weights
@@ -88,8 +88,8 @@ def _traced(name: str, layers: tuple[str, ...], file: str | Path | None) -> Trac
     check_known(layers, network.plan, name)  # before anything is fetched
     weights = network.weights() if file is None else read_weights(file)[0]
     shape = network.build
-    if name == "resnet50" and is_gluon(weights):
-        shape, weights = ResNet50V2, from_gluon(weights)
+    if name == "resnet50" and is_v2(weights):
+        shape, weights = ResNet50V2, from_gluon(weights) if is_gluon(weights) else weights
     return Traced(
         name, build(shape), network.plan, layers, weights, network.mean, network.deviation,
         network.average_padding,

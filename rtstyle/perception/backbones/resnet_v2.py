@@ -63,6 +63,11 @@ def is_gluon(weights: Mapping[str, Tensor]) -> bool:
     return any(re.search(r"(^|_)stage1_conv0_weight$", key) for key in weights)
 
 
+def is_v2(weights: Mapping[str, Tensor]) -> bool:
+    """Whether the weights are of a ResNet v2, by Gluon's names or by those of ``ResNet50V2``."""
+    return is_gluon(weights) or "bn0.weight" in weights
+
+
 def from_gluon(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights under the module names of ``ResNet50V2``; what it has no place for is left out."""
     modules = {"batchnorm0": "bn0", "conv0": "conv1", "batchnorm1": "bn1"}

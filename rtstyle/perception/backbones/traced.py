@@ -71,6 +71,9 @@ class Traced(Backbone):
         found = self.network((image - self.mean) / self.deviation)
         return {layer: found[module] for layer, module in self._modules_of.items()}
 
+    def file_weights(self) -> dict[str, Tensor]:
+        return {key: held for key, held in self.network.state_dict().items() if not _is_count(key)}
+
 
 def _is_count(key: str) -> bool:
     """Batches a normalisation saw in training: many files leave them out, and nothing here reads them."""

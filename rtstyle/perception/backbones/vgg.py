@@ -67,6 +67,9 @@ class Vgg(Backbone):
         self.load_state_dict({key: weights[key] for key in wanted}, strict=False)
         self.eval().requires_grad_(False)
 
+    def file_weights(self) -> dict[str, Tensor]:
+        return self.features.state_dict(prefix="features.")
+
     def blocks(self) -> list[Block]:
         pools = [index + 1 for index, step in enumerate(self.features) if isinstance(step, nn.MaxPool2d)]
         ends = [*pools, len(self.features)]
@@ -110,11 +113,24 @@ class SmallVgg19(Backbone):
         self.convolutions = nn.ModuleDict({"pixels": _frozen(weights, "conv0")})
         self.maps = nn.ModuleDict()
         for layer in self._steps:
-            digits = layer.removeprefix("relu").replace("_", "")
-            self.convolutions[layer] = _frozen(weights, f"conv{digits}")
+            self.convolutions[layer] = _frozen(weights, _conv(layer))
             if layer in self.layers and layer.endswith("_1"):
-                self.maps[layer] = _frozen(weights, f"conv{digits}_aux")
+                self.maps[layer] = _frozen(weights, f"{_conv(layer)}_aux")
         self.eval().requires_grad_(False)
+
+    def edge(self, layer: str) -> int:
+        return 0  # the picture goes on, mirrored
+
+    def file_weights(self) -> dict[str, Tensor]:
+        held = {
+            "conv0" if layer == "pixels" else _conv(layer): each for layer, each in self.convolutions.items()
+        }
+        held |= {f"{_conv(layer)}_aux": each for layer, each in self.maps.items()}
+        return {
+            f"SE5.{name}.{part}": tensor
+            for name, convolution in held.items()
+            for part, tensor in convolution.state_dict().items()
+        }
 
     def blocks(self) -> list[Block]:
         groups = [list(group) for _, group in groupby(self._steps, key=lambda layer: layer.partition("_")[0])]
@@ -145,6 +161,11 @@ def _plan(convolutions: Iterable[int]) -> dict[str, int]:
 
 PLANS = {"vgg19": _plan((2, 2, 4, 4, 4)), "vgg16": _plan((2, 2, 3, 3, 3))}
 SMALL_LAYERS = tuple(PLANS["vgg19"])[:13]  # to relu5_1
+
+
+def _conv(layer: str) -> str:
+    """``conv31`` of ``relu3_1``."""
+    return layer.replace("relu", "conv").replace("_", "")
 
 
 def _frozen(weights: Mapping[str, Tensor], name: str) -> nn.Conv2d:

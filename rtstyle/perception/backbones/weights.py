@@ -1,10 +1,12 @@
 """Reading backbone weights: safetensors files, checkpoints of training programs, torchvision's hub."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
@@ -44,6 +46,18 @@ def _read_safetensors(file: str | Path) -> tuple[dict[str, Tensor], dict[str, st
     except (OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise RtstyleError(f"{file}: not readable as .safetensors weights ({reason})") from None
+
+
+def write_weights(file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """A ``.safetensors`` file, complete or not at all. Raises RtstyleError where it cannot be written."""
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        temporary.write_bytes(save({key: held.contiguous() for key, held in tensors.items()}, dict(metadata)))
+        temporary.replace(file)
+    except OSError as error:
+        raise RtstyleError(f"{file}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def fetch_weights(name: str) -> dict[str, Tensor]:

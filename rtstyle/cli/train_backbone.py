@@ -1,0 +1,166 @@
+"""``rtstyle train-backbone FOLDER``: a network that has learnt to tell your own things dreams of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
+from rtstyle.errors import RtstyleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from rtstyle.training.backbone import Epoch, Trained
+    from rtstyle.training.classes import Classes
+
+BACKBONE = "resnet50"
+_NAMED = 10  # most pictures named that were left out
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from rtstyle.cli.gatys_options import backbone_names, named_file, positive, whole
+    from rtstyle.stylizers import defaults
+
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a sub-folder of pictures for each class")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="weights file to write (FOLDER-BACKBONE.safetensors)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing weights")
+    group = parser.add_argument_group("what is trained")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--backbone", choices=defaults.BACKBONES, default=BACKBONE, metavar="NAME",
+                       help=f"{', '.join(defaults.BACKBONES)} ({BACKBONE})")  # fmt: skip
+    which.add_argument("--compare", type=backbone_names, metavar="NAME,NAME", help="train each; one figure")
+    group.add_argument(
+        "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
+        help="weights files to begin with (fetched)",
+    )  # fmt: skip
+    group.add_argument(
+        "--freeze", metavar="LAYER", help="the last layer that stays as it is (at 60 %% of their number)"
+    )
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", type=whole, default=defaults.TUNED_EPOCHS, metavar="N",
+                       help=f"passes over the pictures ({defaults.TUNED_EPOCHS})")  # fmt: skip
+    group.add_argument("--crop", type=whole, default=defaults.TUNED_CROP, metavar="N",
+                       help=f"pixels a side ({defaults.TUNED_CROP})")  # fmt: skip
+    group.add_argument("--batch", type=whole, default=defaults.TUNED_BATCH, metavar="N",
+                       help=f"pictures a step ({defaults.TUNED_BATCH})")  # fmt: skip
+    group.add_argument("--rate", type=positive, default=defaults.TUNED_RATE, metavar="N",
+                       help=f"of Adam ({defaults.TUNED_RATE:g})")  # fmt: skip
+    group.add_argument("--seed", type=int, default=0, help="of split and crops (0)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="loss and accuracy (OUT.plot.png)")
+    add_report_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from rtstyle.cli.stopping import stopping
+    from rtstyle.engines import pick_device
+    from rtstyle.media.output import check_output, make_parent
+    from rtstyle.training.backbone_plot import draw_epochs
+    from rtstyle.training.classes import read_classes, split
+
+    names = options.compare or [options.backbone]
+    folder = options.folder
+    suffix = "" if options.compare else f"-{names[0]}"
+    whole = options.out or Path(f"{folder.resolve().name}{suffix}.safetensors")
+    if whole.suffix != ".safetensors":
+        raise RtstyleError(f"{whole}: weights are written as NAME.safetensors")
+    outs = {name: whole.with_stem(f"{whole.stem}-{name}") if options.compare else whole for name in names}
+    for out in outs.values():
+        check_output(out, overwrite=options.overwrite)
+    make_parent(whole)
+    device = pick_device(options.device)
+    classes = read_classes(folder, options.crop)
+    if classes.skipped:
+        more = [f"and {len(classes.skipped) - _NAMED} more"] if len(classes.skipped) > _NAMED else []
+        lines = [f"{len(classes.skipped)} files were left out:", *classes.skipped[:_NAMED], *more]
+        say(options, lines)
+    parts = split(classes.labels, options.seed)
+    counts = [f"{name} {classes.labels.count(label)}" for label, name in enumerate(classes.names)]
+    say(options, [f"{', '.join(counts)}; {len(parts[0])} to train on, {len(parts[1])} to validate"])
+    plot = options.plot or whole.with_suffix(".plot.png")
+    epochs: dict[str, list[Epoch]] = {}
+    summaries = []
+    with stopping() as stop:
+        for name, out in outs.items():
+            heard = epochs.setdefault(name, [])
+            trained = _train(options, name, classes, parts, device, heard, stop)
+            _write(out, trained, dict(options.backbone_weights).get(name))
+            draw_epochs(plot, epochs)
+            best = trained.epoch
+            told = ", ".join(
+                f"{each} {right}/{sum(classes.labels[place] == label for place in parts[1])}"
+                for label, (each, right) in enumerate(zip(classes.names, best.right, strict=True))
+            )
+            say(options, [f"{out}: epoch {best.number}, {best.validation_accuracy:.1%} right ({told})"])
+            summaries.append(_summary(name, out, heard, best))
+            if stop():
+                break
+        stopped = stop()
+    if options.json:
+        facts = {"classes": classes.names, "skipped": classes.skipped, "plot": str(plot)}
+        print_json({**facts, "runs": summaries})
+    if stopped:
+        raise KeyboardInterrupt
+    return 0
+
+
+def _train(
+    options: argparse.Namespace,
+    name: str,
+    classes: Classes,
+    parts: tuple[list[int], list[int]],
+    device: torch.device,
+    heard: list[Epoch],
+    stop: Callable[[], bool],
+) -> Trained:
+    from tqdm import tqdm
+
+    from rtstyle.training.backbone import load_trainable, train_backbone
+
+    backbone, frozen = load_trainable(name, dict(options.backbone_weights).get(name), options.freeze)
+    say(options, [f"{name}: to {backbone.layers[-1]}; what comes after {frozen} is trained"])
+    with tqdm(unit="picture", disable=not shows_progress(options), leave=False) as bar:
+
+        def hear(epoch: Epoch) -> None:
+            heard.append(epoch)
+            bar.clear()
+            learnt = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}"
+            tested = f"validation {epoch.validation_loss:.3f}, {epoch.validation_accuracy:.1%}"
+            line = f"{name} epoch {epoch.number}/{epoch.of}: {learnt}; {tested}; {epoch.seconds:.0f} s"
+            say(options, [line])
+
+        def show(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        return train_backbone(
+            backbone, classes, *parts, epochs=options.epochs, crop=options.crop, batch=options.batch,
+            rate=options.rate, seed=options.seed, device=device, listener=hear, progress=show, stop=stop,
+        )  # fmt: skip
+
+
+def _write(out: Path, trained: Trained, file: Path | None) -> None:
+    """The tuned weights with their classifier; pictures are prepared as those of the file they began with."""
+    from rtstyle.perception.backbones.classifier import add_classifier
+    from rtstyle.perception.backbones.weights import read_weights, write_weights
+
+    tensors, metadata = add_classifier(trained.backbone.file_weights(), trained.classifier)
+    before = {} if file is None else read_weights(file)[1]
+    if "preprocessing" in before:
+        metadata["preprocessing"] = before["preprocessing"]
+    write_weights(out, tensors, metadata)
+
+
+def _summary(name: str, out: Path, heard: list[Epoch], best: Epoch) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "backbone": name, "output": str(out), "best": best.number, "accuracy": best.validation_accuracy,
+        "loss": best.validation_loss, "epochs": [asdict(epoch) for epoch in heard],
+    }  # fmt: skip
