@@ -8,10 +8,19 @@ import torch
 
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, Stylizer
+from rtstyle.frame import Frame, Stylizer, to_bytes, to_float
+from rtstyle.media.synthetic import Scene
 from rtstyle.mixing import interpolate
+from rtstyle.stylizers import feedforward
 from rtstyle.stylizers.feedforward import FeedForward
 from tests.families import network
+
+PRESENCE = feedforward.presence
+
+
+@pytest.fixture(autouse=True)
+def any_frame_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedforward, "presence", lambda image: 1.0)
 
 
 class Inverse:
@@ -206,3 +215,31 @@ def test_time_passes_at_strength_zero() -> None:
     assert shown(stylizer, 0) == 7
     stylizer.strength = 1
     assert shown(stylizer, 1) == 100
+
+
+def test_how_much_of_a_picture_there_is() -> None:
+    scene = torch.from_numpy(Scene(96, 64).draw(0))
+    flat = torch.full_like(scene, 16)
+    colour = torch.tensor([200, 30, 90], dtype=torch.uint8)[:, None, None].expand_as(scene)
+    assert PRESENCE(scene) == 1
+    assert PRESENCE(flat) == PRESENCE(colour) == 0
+    stripes = flat.clone()
+    stripes[:, :, ::2] += 11  # a deviation of 5.5
+    part = (5.5 / 255 - 0.005) / 0.035
+    assert PRESENCE(stripes) == pytest.approx(part * part * (3 - 2 * part), abs=1e-5)
+    deep = scene.to(torch.uint16) * 257
+    assert PRESENCE(deep) == 1
+
+
+def test_a_fade_to_black_fades(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedforward, "presence", PRESENCE)
+    stylizer = FeedForward(load_engine(network(0), device="cpu"))
+    scene = torch.from_numpy(Scene(96, 64).draw(0)).float()
+    for light in (0.2, 0.1, 0.05, 0.02, 0.0):
+        image = (scene * light).to(torch.uint8)
+        styled = stylizer(Frame(image)).image
+        part = PRESENCE(image)
+        alone = stylizer.engine(image)
+        wanted = to_bytes(torch.lerp(to_float(image), to_float(alone), part)) if 0 < part < 1 else image
+        assert torch.equal(styled, wanted if part < 1 else alone)
+    assert torch.equal(styled, image)

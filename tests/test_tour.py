@@ -8,7 +8,9 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Stylizer
 from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.tour import Tour
-from tests.test_feedforward import STATES, Flat, palette, shown
+from tests.test_feedforward import STATES, Flat, any_frame_is_a_picture, palette, shown
+
+__all__ = ["any_frame_is_a_picture"]  # a fixture
 
 
 def test_each_style_has_its_time_and_round_again() -> None:
