@@ -28,18 +28,11 @@ from rtstyle.media.image_file import read_image
 from rtstyle.perception.backbones import Vgg, layers_of, load_backbone
 from rtstyle.stylizers.defaults import STYLE_WEIGHT
 from rtstyle.stylizers.descent import Descent
-from rtstyle.stylizers.gatys import (
-    Size,
-    Style,
-    fit,
-    make_objective,
-    make_plan,
-    make_regions,
-    resized,
-    style_size,
-)
+from rtstyle.stylizers.gatys import fit, make_plan
 from rtstyle.stylizers.gatys_layers import Measuring, load_measuring
 from rtstyle.stylizers.gatys_objective import GatysObjective
+from rtstyle.stylizers.gatys_regions import Style, make_objective, make_regions, style_size
+from rtstyle.stylizers.octaves import Size, resized
 
 
 class ContentLoss(nn.Module):
@@ -158,8 +151,8 @@ def main() -> int:
             terms = full(image.clamp(0, 1))  # the recipe's last move is not clamped yet
         return float(sum(terms.values()))
 
-    start = resized(photo[None], size)
-    painted = resized(painting[None], style_size(painting, size, 1.0))
+    start = resized(photo, size).clamp(0, 1)[None]
+    painted = resized(painting, style_size(painting, size, 1.0)).clamp(0, 1)[None]
     plain = {name.partition(".")[2]: weight for name, weight in content.items()}
     recipe = Recipe(vgg, start, painted, plain, {k.partition(".")[2]: v for k, v in style.items()})
     descent = Descent(start, full)
@@ -182,7 +175,7 @@ def main() -> int:
     coarse = [options.coarse or max(size) // 2]
     image = start
     for at, steps in zip(*plan_of(size, options.steps, coarse), strict=True):
-        descent = Descent(resized(image, at), full if at == size else objective(at))
+        descent = Descent(resized(image[0], at).clamp(0, 1)[None], full if at == size else objective(at))
         # The last scale goes on until it is there; the recipe's whole time is more than enough.
         for _ in range(steps if at != size else options.steps):
             spent += timed(clock, descent.step)

@@ -153,12 +153,12 @@ def test_an_interrupted_run_goes_on_to_the_same_picture(
 
 
 def test_what_a_picture_file_carries_goes_along(place: Path) -> None:
-    deep = np.random.default_rng(1).integers(0, 65536, (48, 64, 4), dtype=np.uint16)
+    deep = np.random.default_rng(1).integers(0, 65536, (72, 96, 4), dtype=np.uint16)
     cv2.imwrite("deep.png", deep)
     assert gatys("deep.png", "a.png", "out.png", "--quiet") == 0
     picture = read_image("out.png")
     assert picture.image.dtype == torch.uint16 and picture.alpha is not None
-    assert picture.alpha.shape == (48, 64)
+    assert picture.alpha.shape == (48, 64), "reduced with the colours"
 
 
 def test_what_the_weights_lack_is_replaced_and_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,10 +271,32 @@ def test_a_video_stopped_goes_on_and_is_the_same(
         assert torch.equal(one.image, other.image)
 
 
+def test_a_still_mask_lies_on_every_frame(clip: Path) -> None:
+    cv2.imwrite("half.png", np.repeat([[0] * 32 + [255] * 32], 48, axis=0))
+    assert paint_video("out.mp4", "--mask", "half.png", "--quiet") == 0
+    shown, painted = (read(Path(name))[0] for name in ("clip.mp4", "out.mp4"))
+    assert len(painted) == 4
+    for before, after in zip(shown, painted, strict=True):
+        apart = (after.image.float() - before.image.float()).abs().mean(0)
+        middle = apart.shape[1] // 2
+        # The dark half stays photo, but for what the encoder takes.
+        assert apart[:, : middle - 8].mean() < 4 < apart[:, middle + 8 :].mean()
+
+
+def test_a_video_too_large_is_said_before_the_work(
+    clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatys_memory, "free_bytes", lambda device: 20e6)
+    assert paint_video("out.mp4", "--size", "2000") == 1
+    assert "2000x" in (told := line(capsys)) and "GB are free; --size" in told and told.endswith("fits")
+    assert not Path("out.frames").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["out.mp4", "--mask", "mask.png"], "--mask is for pictures; out.mp4 is a video"),
+        (["out.mp4", "--every", "5"], "--every is for pictures; out.mp4 is a video"),
+        (["out.mp4", "--style-weights", "1,2"], "2 --style-weights for 1 styles; give one each"),
         (["clip.mp4"], "clip.mp4: is the input itself"),
     ],
 )

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from rtstyle.perception.covariances import barycenter, fidelity
 from rtstyle.perception.losses import gram, style_error
-from rtstyle.perception.statistics import STATISTICS, Gaussian, Gram, Target, barycenter, fidelity
+from rtstyle.perception.statistics import STATISTICS, Gaussian, Gram, Target
 
 BOTH = pytest.mark.parametrize("name", sorted(STATISTICS))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ from rtstyle.cli.options import add_report_options, print_json, say
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from rtstyle.cli.gatys_inputs import Inputs
-    from rtstyle.stylizers.gatys import Plan, Style
+    from rtstyle.stylizers.gatys import Plan
     from rtstyle.stylizers.gatys_layers import Measuring
+    from rtstyle.stylizers.gatys_regions import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,28 +121,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device) -> int:
-    from torch import Tensor
-
     from rtstyle.cli.gatys_report import Report, groups
     from rtstyle.cli.stopping import stopping
     from rtstyle.media.image_file import write_image
-    from rtstyle.stylizers.gatys import Progress, paint, resized
+    from rtstyle.stylizers.gatys import Progress, paint
     from rtstyle.stylizers.gatys_memory import check_memory
     from rtstyle.stylizers.gatys_state import digest, read_state, write_state
+    from rtstyle.stylizers.octaves import resized
 
     measuring = load(options, options.backbone, device)
     check_memory(measuring.backbone, inputs.plan.sizes[-1], device)
     say(options, measuring.notes)
     state = options.output.with_suffix(".checkpoint")
-    masks = [inputs.kept, inputs.content_mask, inputs.init, *(style.mask for style in inputs.styles)]
-    facts = facts_of(options, inputs.plan, inputs.styles, measuring) | {
-        "photo": digest(inputs.photo),
-        "masks or first image": digest(*(mask for mask in masks if mask is not None)),
-    }
+    others = inputs.kept, inputs.content_mask, inputs.init
+    facts = facts_of(options, inputs.plan, inputs.styles, measuring, others)
+    facts["photo"] = digest(inputs.photo)
     progress = read_state(state, facts) or Progress()
 
     def save(image: Tensor, path: Path) -> list[str]:
-        result = resized(image, inputs.plan.sizes[-1])[0]
+        result = resized(image[0], inputs.plan.sizes[-1]).clamp(0, 1)
         return write_image(path, inputs.finished(result))
 
     report = Report(
@@ -202,9 +202,13 @@ def settings(options: argparse.Namespace, measuring: Measuring) -> dict[str, Any
 
 
 def facts_of(
-    options: argparse.Namespace, plan: Plan, styles: list[Style], measuring: Measuring
+    options: argparse.Namespace,
+    plan: Plan,
+    styles: list[Style],
+    measuring: Measuring,
+    others: Sequence[Tensor | None],
 ) -> dict[str, str]:
-    """What must be the same for a stopped run to go on, beside the photo and its masks."""
+    """What must be the same for a stopped run to go on, beside the photo; ``others``: masks, first image."""
     from rtstyle.stylizers.gatys_state import digest
 
     same = (
@@ -217,4 +221,6 @@ def facts_of(
     facts["weights"] = digest(*measuring.backbone.state_dict().values())
     facts["scales"] = str(plan.sizes)
     facts["style"] = digest(*(painting for style in styles for painting in style.paintings))
+    given = (*(style.mask for style in styles), *others)
+    facts["masks or first image"] = digest(*(each for each in given if each is not None))
     return facts

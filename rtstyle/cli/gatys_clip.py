@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # What belongs to a single picture.
-_STILL = ("mask", "content_mask", "plot", "every", "compare", "seconds")
+_STILL = ("plot", "every", "compare", "seconds")
 
 
 def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
+    """Masks are stills, laid on every frame."""
     from rtstyle.cli.carried_video import carry_video, even, first_frame
     from rtstyle.cli.gatys import facts_of, load, settings
-    from rtstyle.cli.gatys_inputs import MATCHES
-    from rtstyle.frame import to_float
-    from rtstyle.media.image_file import is_image_name, read_image
+    from rtstyle.cli.gatys_inputs import read_content_mask, read_init, read_styles, size_asked
+    from rtstyle.media.image_file import is_image_name
     from rtstyle.media.output import check_output
     from rtstyle.perception.colors import with_colors_of
-    from rtstyle.stylizers.defaults import PAINT_SIZE
-    from rtstyle.stylizers.gatys import Style, fit, make_objective, make_plan, make_regions, paint
+    from rtstyle.stylizers.gatys import make_plan, paint
+    from rtstyle.stylizers.gatys_memory import check_memory
+    from rtstyle.stylizers.gatys_regions import make_objective, make_regions
     from rtstyle.stylizers.gatys_video import LATER, GatysFrames
 
     for name in _STILL:
@@ -36,33 +37,35 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
         raise RtstyleError(f"{options.output} is a video, {options.content} a picture; name a picture")
     check_output(options.output, overwrite=options.overwrite, inputs=(options.content, *options.styles))
     first = first_frame(options.content)
-    longest = options.size or min(PAINT_SIZE, max(first.shape[1:]))
-    size = even(fit((first.shape[1], first.shape[2]), longest))
-    paintings = [to_float(read_image(path).image) for path in options.styles]
-    if options.colors in MATCHES:
-        paintings = [MATCHES[options.colors](painting, first) for painting in paintings]
-    styles = [Style([each.to(device) for each in paintings], options.style_weights or [1.0] * len(paintings))]
-    measuring = load(options, options.backbone, device)
-    say(options, measuring.notes)
+    size = even(size_asked(options, first))
     plan = make_plan(size, options.steps, options.scales)
-    how = settings(options, measuring)
+    styles, kept = read_styles(options, first, size, device)
+    content_mask = read_content_mask(options.content_mask, size, device)
+    init = read_init(options.init, plan, options.seed, device)
+    measuring = load(options, options.backbone, device)
+    check_memory(measuring.backbone, size, device)
+    say(options, measuring.notes)
+    how = settings(options, measuring) | {"content_mask": content_mask}
     # Once for all frames: a mix of Gaussians takes longer than a frame.
     regions = make_regions(
         styles, measuring.backbone, size, list(how["style"]), how["statistic"], how["style_scale"]
     )
-    terms = {name: how[name] for name in ("content", "style", "variation", "statistic")}
+    terms = {name: how[name] for name in ("content", "style", "variation", "statistic", "content_mask")}
     frames = GatysFrames(
-        lambda photo: paint(photo.to(device), styles, measuring.backbone, plan, **how).to(photo.device),
-        lambda photo: make_objective(photo.to(device), regions, measuring.backbone, size, **terms),
+        lambda photo: paint(photo, styles, measuring.backbone, plan, init=init, **how),
+        lambda photo: make_objective(photo, regions, measuring.backbone, size, **terms),
         max(1, round(LATER * options.steps)),
         optimizer=options.optimizer,
+        device=device,
     )
 
     def finish(photo: Tensor, result: Tensor) -> Tensor:
-        return with_colors_of(result, photo) if options.colors == "photo" else result
+        result = with_colors_of(result, photo) if options.colors == "photo" else result
+        return result if kept is None else result.lerp(photo, kept[0].to(photo.device))
 
     return carry_video(
-        options, options.content, size, frames, facts_of(options, plan, styles, measuring),
+        options, options.content, size, frames,
+        facts_of(options, plan, styles, measuring, (kept, content_mask, init)),
         finish=finish, done="painted",
     )  # fmt: skip
 

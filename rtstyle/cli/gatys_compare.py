@@ -17,10 +17,11 @@ from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media.image_file import Picture, write_image
-from rtstyle.media.sheet import draw_sheet
+from rtstyle.media.sheet import draw_sheet, framed
 from rtstyle.perception.losses import total_variation
-from rtstyle.stylizers.gatys import Progress, ScaleStep, paint, resized
+from rtstyle.stylizers.gatys import Progress, ScaleStep, paint
 from rtstyle.stylizers.gatys_memory import check_memory
+from rtstyle.stylizers.octaves import resized
 
 TITLES = ("backbone", "s", "variation", "content", "style")
 
@@ -34,7 +35,10 @@ def compare(options: argparse.Namespace, inputs: Inputs, device: torch.device) -
     size = inputs.plan.sizes[-1]
     for measuring in measurings.values():
         check_memory(measuring.backbone, size, device)
-    cells = [("photo", to_bytes(resized(inputs.photo[None], size)[0].cpu()))]
+    cells = [("photo", to_bytes(resized(inputs.photo, size).cpu()))]
+    paintings = [painting for style in inputs.styles for painting in style.paintings]
+    for path, painting in zip(options.styles, paintings, strict=True):
+        cells.append((path.stem, framed(to_bytes(painting.cpu()), *size)))
     rows: list[dict[str, Any]] = []
     for name, measuring in measurings.items():
         say(options, measuring.notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,8 +16,10 @@ from rtstyle.media.image_file import Picture, read_image
 from rtstyle.perception.colors import luma, match_covariance, match_histogram, with_colors_of
 from rtstyle.perception.masks import at_layer, find_regions
 from rtstyle.stylizers.defaults import PAINT_SIZE
-from rtstyle.stylizers.gatys import Plan, Size, Style, make_plan, resized
+from rtstyle.stylizers.gatys import Plan, make_plan
 from rtstyle.stylizers.gatys import fit as fit_size
+from rtstyle.stylizers.gatys_regions import Style
+from rtstyle.stylizers.octaves import Size
 
 # What becomes of the paintings' colours before they are measured.
 MATCHES = {"match": match_covariance, "histogram": match_histogram}
@@ -41,57 +43,59 @@ class Inputs:
         result = result.cpu()
         if self.colors == "photo":
             result = with_colors_of(result, self.photo.cpu())
-        alpha = self.picture.alpha
-        if alpha is not None and alpha.shape != result.shape[1:]:
-            opaque = to_float(alpha)[None, None]
-            alpha = to_bytes(resized(opaque, _size(result))[0, 0], alpha.dtype)
-        return replace(self.picture, image=to_bytes(result, self.picture.image.dtype), alpha=alpha)
+        return self.picture.with_image(to_bytes(result, self.picture.image.dtype))
 
 
 def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
     """Raises RtstyleError in one line for what does not go together."""
     picture = read_image(options.content)
     photo = to_float(picture.image)
-    longest = options.size or min(PAINT_SIZE, max(photo.shape[1:]))
-    size = fit_size(_size(photo), longest)
+    size = size_asked(options, photo)
     plan = make_plan(size, options.steps, options.scales)
-    paintings = [to_float(read_image(path).image) for path in options.styles]
-    if options.colors in MATCHES:
-        paintings = [MATCHES[options.colors](painting, photo) for painting in paintings]
-    weights = options.style_weights
-    if weights is not None and len(weights) != len(paintings):
-        raise RtstyleError(f"{len(weights)} --style-weights for {len(paintings)} styles; give one each")
-    if weights is not None and options.mask:
-        raise RtstyleError("--style-weights mix styles, --mask gives each a region of its own; choose one")
-    kept: Tensor | None = None
-    masks: Sequence[Tensor | None] = [None]
-    if options.mask:
-        kept, masks = _regions(read_image(options.mask).image, size, options.mask, len(paintings))
-    groups = [[painting] for painting in paintings] if options.mask else [paintings]
-    shares = weights or [1.0] * len(paintings)
-    styles = [
-        Style(
-            [one.to(device) for one in group],
-            [1.0] if options.mask else shares,
-            None if mask is None else mask.to(device),
-        )
-        for group, mask in zip(groups, masks, strict=True)
-    ]
+    styles, kept = read_styles(options, photo, size, device)
     return Inputs(
         picture=picture,
         photo=photo.to(device),
         styles=styles,
         plan=plan,
-        kept=None if kept is None else kept.to(device),
-        content_mask=_content_mask(options.content_mask, size, device),
-        init=_init(options.init, plan, options.seed, device),
+        kept=kept,
+        content_mask=read_content_mask(options.content_mask, size, device),
+        init=read_init(options.init, plan, options.seed, device),
         colors=options.colors,
     )
 
 
-def _regions(
-    mask: Tensor, size: Size, name: Path, styles: int
-) -> tuple[Tensor | None, Sequence[Tensor | None]]:
+def size_asked(options: argparse.Namespace, photo: Tensor) -> Size:
+    """Of the result: a photo larger than `PAINT_SIZE` is reduced to it, unless told."""
+    return fit_size(_size(photo), options.size or min(PAINT_SIZE, max(photo.shape[1:])))
+
+
+def read_styles(
+    options: argparse.Namespace, photo: Tensor, size: Size, device: torch.device
+) -> tuple[list[Style], Tensor | None]:
+    """The paintings, their regions in a picture of that size, and (1, 1, H, W) where the photo stays.
+
+    ``photo`` (3, h, w) gives the colours to match. Raises RtstyleError for what does not go together.
+    """
+    paintings = [to_float(read_image(path).image) for path in options.styles]
+    if options.colors in MATCHES:
+        paintings = [MATCHES[options.colors](painting, photo) for painting in paintings]
+    paintings = [painting.to(device) for painting in paintings]
+    weights = options.style_weights
+    if weights is not None and len(weights) != len(paintings):
+        raise RtstyleError(f"{len(weights)} --style-weights for {len(paintings)} styles; give one each")
+    if not options.mask:
+        return [Style(paintings, weights or [1.0] * len(paintings))], None
+    if weights is not None:
+        raise RtstyleError("--style-weights mix styles, --mask gives each a region of its own; choose one")
+    kept, masks = _regions(read_image(options.mask).image, size, options.mask, len(paintings))
+    styles = [
+        Style([painting], mask=mask.to(device)) for painting, mask in zip(paintings, masks, strict=True)
+    ]
+    return styles, None if kept is None else kept.to(device)
+
+
+def _regions(mask: Tensor, size: Size, name: Path, styles: int) -> tuple[Tensor | None, Sequence[Tensor]]:
     """What stays photo, and one mask (1, 1, H, W) a style, dark to light."""
     regions = list(find_regions(to_bytes(to_float(mask)), size, name=str(name))[:, None])
     if len(regions) == styles:
@@ -104,7 +108,8 @@ def _regions(
     )
 
 
-def _content_mask(path: Path | None, size: Size, device: torch.device) -> Tensor | None:
+def read_content_mask(path: Path | None, size: Size, device: torch.device) -> Tensor | None:
+    """(1, 1, H, W), white where the photo counts. Raises RtstyleError where that is nowhere."""
     if path is None:
         return None
     mask = at_layer(luma(to_float(read_image(path).image))[None], size)
@@ -113,7 +118,8 @@ def _content_mask(path: Path | None, size: Size, device: torch.device) -> Tensor
     return mask.to(device)
 
 
-def _init(init: str, plan: Plan, seed: int, device: torch.device) -> Tensor | None:
+def read_init(init: str, plan: Plan, seed: int, device: torch.device) -> Tensor | None:
+    """(3, h, w) to begin with; None: the photo. Raises RtstyleError for what is neither word nor file."""
     if init == "content":
         return None
     if init == "noise":

@@ -20,7 +20,10 @@ def add_backbone_options(group: Any) -> None:
         "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
         help="weights files (fetched); style layers that vgg19's lacks are taken from small_vgg19's",
     )  # fmt: skip
-    group.add_argument("--pooling", choices=("max", "average"), default="max", help="of the VGGs (max)")
+    group.add_argument(
+        "--pooling", choices=("max", "average"), default="max",
+        help="of the VGGs: as they were trained, or with a little less grain (max)",
+    )  # fmt: skip
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
 
 

@@ -38,15 +38,16 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.frame import to_bytes, to_float
     from rtstyle.media.image_file import Picture, read_image, write_image
     from rtstyle.media.sheet import draw_sheet
-    from rtstyle.stylizers.gatys import fit, resized
+    from rtstyle.stylizers.gatys import fit
     from rtstyle.stylizers.gatys_layers import load_measuring
+    from rtstyle.stylizers.octaves import resized
     from rtstyle.stylizers.reconstruct import from_content, from_style
 
     check_picture_output(options.output, overwrite=options.overwrite, inputs=(options.image,))
     device = pick_device(options.device)
     whole_picture = to_float(read_image(options.image).image)
     size = fit((whole_picture.shape[1], whole_picture.shape[2]), min(options.size, max(whole_picture.shape)))
-    picture = resized(whole_picture[None], size)[0].to(device)
+    picture = resized(whole_picture, size).clamp(0, 1).to(device)
     files, layers = dict(options.backbone_weights), options.layers
     ways = {"pooling": options.pooling, "device": device}
     measuring = load_measuring(options.backbone, files, layers, layers, **ways)

@@ -8,10 +8,25 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn import functional as F
+
+from rtstyle.frame import to_bytes, to_float
 
 GAP = 8  # pixels
 LINE = 20  # height of a line of a label
 LETTERS = 15
+
+
+def framed(picture: Tensor, height: int, width: int) -> Tensor:
+    """uint8 (3, height, width): a picture (3, h, w), reduced where it has to be, in the middle of white."""
+    tall, wide = picture.shape[1:]
+    scale = min(1.0, height / tall, width / wide)
+    tall, wide = max(1, round(tall * scale)), max(1, round(wide * scale))
+    inside = F.interpolate(to_float(picture)[None], (tall, wide), mode="bicubic", antialias=True)[0]
+    sheet = torch.full((3, height, width), 255, dtype=torch.uint8)
+    top, left = (height - tall) // 2, (width - wide) // 2
+    sheet[:, top : top + tall, left : left + wide] = to_bytes(inside)
+    return sheet
 
 
 def draw_sheet(rows: Sequence[Sequence[tuple[str, Tensor]]], title: str = "") -> Tensor:

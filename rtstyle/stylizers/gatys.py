@@ -8,33 +8,16 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.masks import at_layer
-from rtstyle.perception.statistics import STATISTICS, Target
 from rtstyle.stylizers.defaults import VARIATION_WEIGHT
 from rtstyle.stylizers.descent import Descent, Step, optimise
-from rtstyle.stylizers.gatys_objective import GatysObjective, Region, style_targets
-
-Size = tuple[int, int]  # height, width
+from rtstyle.stylizers.gatys_regions import Style, make_objective, make_regions
+from rtstyle.stylizers.octaves import Size, resized
 
 COARSEST = 256  # pixels of the longer side at the first scale, where strokes of all sizes find their place
-WHOLE = 1024 * 1024  # pixels; a larger picture is measured in strips, for half as much time again
-STRIP = 512 * 512  # pixels of a strip
-LEAST_SIDE = 32  # pixels; the deepest layers see two places there
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Style:
-    """One or several paintings, mixed, and the region they are for."""
-
-    paintings: Sequence[Tensor]  # each (3, H, W) in [0, 1]
-    weights: Sequence[float] = (1.0,)  # only their ratios count
-    mask: Tensor | None = None  # (1, 1, H, W) of any size, 0 to 1; None: everywhere
 
 
 @dataclass(slots=True)
@@ -145,8 +128,9 @@ def paint(
             content=content, style=style, variation=variation,
             statistic=statistic, content_mask=content_mask,
         )  # fmt: skip
-        start = progress.image if progress.image is not None else (photo if init is None else init)[None]
-        descent = Descent(resized(start, size).to(photo.device), objective, optimizer)
+        start = photo if init is None else init
+        start = resized(start if progress.image is None else progress.image[0], size).clamp(0, 1)
+        descent = Descent(start[None].to(photo.device), objective, optimizer)
         if progress.descent is not None:
             descent.restore(progress.descent)
         before = sum(plan.steps[:scale])
@@ -169,102 +153,8 @@ def paint(
             break
         progress.scale, progress.descent, progress.image = scale + 1, None, image.clamp(0, 1)
     assert image is not None  # a plan has a scale
-    result = resized(image, plan.sizes[-1])[0]
+    size = plan.sizes[-1]
+    result = resized(image[0], size)
     if kept is not None:
-        result = torch.lerp(
-            result, resized(photo[None], plan.sizes[-1])[0], at_layer(kept, plan.sizes[-1])[0]
-        )
-    return result
-
-
-def make_regions(
-    styles: Sequence[Style],
-    backbone: Backbone,
-    size: Size,
-    layers: list[str],
-    statistic: str = "gram",
-    style_scale: float = 1.0,
-) -> list[Region]:
-    """What styles ask for at one size; see `paint`. Raises RtstyleError for one too small to measure."""
-    if min(size) < LEAST_SIDE:
-        raise RtstyleError(
-            f"a picture of {size[1]}x{size[0]} is too small to paint; its sides need {LEAST_SIDE} pixels"
-        )
-    return [
-        Region(
-            _mixed_targets(each, backbone, size, layers, statistic, style_scale, strip_of(size)),
-            None if each.mask is None else at_layer(each.mask, size),
-        )
-        for each in styles
-    ]
-
-
-def make_objective(
-    photo: Tensor,
-    regions: Sequence[Region],
-    backbone: Backbone,
-    size: Size,
-    *,
-    content: Mapping[str, float],
-    style: Mapping[str, float],
-    variation: float = VARIATION_WEIGHT,
-    statistic: str = "gram",
-    content_mask: Tensor | None = None,
-) -> GatysObjective:
-    """What `paint` lowers at one size; see there."""
-    return GatysObjective(
-        backbone,
-        resized(photo[None], size),
-        regions,
-        content=content,
-        style=style,
-        variation=variation,
-        statistic=statistic,
-        content_mask=None if content_mask is None else at_layer(content_mask, size),
-        strip=strip_of(size),
-    )
-
-
-def strip_of(size: Size) -> int | None:
-    """Pixels to be measured at once of a picture of that size; None: all."""
-    return STRIP if size[0] * size[1] > WHOLE else None
-
-
-def resized(image: Tensor, size: Size) -> Tensor:
-    """(B, 3, H, W) at another size, smoothed where it shrinks, cut to [0, 1]."""
-    if image.shape[2:] == size:
-        return image.clamp(0, 1)
-    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def _mixed_targets(
-    style: Style,
-    backbone: Backbone,
-    size: Size,
-    layers: list[str],
-    statistic: str,
-    style_scale: float,
-    strip: int | None,
-) -> dict[str, Target]:
-    each = [
-        style_targets(
-            backbone, resized(one[None], style_size(one, size, style_scale)), layers, statistic, strip
-        )
-        for one in style.paintings
-    ]
-    return {
-        layer: STATISTICS[statistic].mix([targets[layer] for targets in each], style.weights)
-        for layer in layers
-    }
-
-
-def style_size(painting: Tensor, size: Size, style_scale: float) -> Size:
-    """The painting's size (height, width) for a picture's: as many pixels, times the scale squared.
-
-    No larger than the painting (3, H, W) is: enlarged, it would have no fine strokes to give.
-    """
-    height, width = painting.shape[1:]
-    scale = min(1.0, style_scale * math.sqrt(size[0] * size[1] / (height * width)))
-    least = LEAST_SIDE / min(height, width)
-    scale = max(scale, min(1.0, least))
-    return round(height * scale), round(width * scale)
+        result = result.lerp(resized(photo, size), at_layer(kept, size)[0])
+    return result.clamp(0, 1)

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone, Joined
-from rtstyle.stylizers.descent import pairs_kept
-from rtstyle.stylizers.gatys import STRIP, WHOLE, Size, fit
+from rtstyle.stylizers.gatys import fit
+from rtstyle.stylizers.gatys_regions import STRIP, WHOLE
+from rtstyle.stylizers.octaves import Size
+from rtstyle.stylizers.optimizers import pairs_kept
 
 # What a step holds at its peak over what its gradient has to keep: gradients and layouts under way.
 # Measured with VGG19 to relu5_1 at 512x512 (3.0 kB a pixel, of which it keeps 1.5).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
 from rtstyle.stylizers.carried import Steady
@@ -22,6 +23,7 @@ class GatysFrames:
         whole: photo (3, H, W) to its painting, coarse to fine.
         objective: photo to what later frames lower, at their full size.
         steps: of later frames.
+        device: what works on them; frames come and go where they are.
         temporal: weight of the difference from the carried result.
     """
 
@@ -32,16 +34,20 @@ class GatysFrames:
         steps: int,
         *,
         optimizer: str = "lbfgs",
+        device: torch.device | str = "cpu",
         temporal: float = TEMPORAL_WEIGHT,
     ) -> None:
         self._whole, self._objective, self._steps = whole, objective, steps
-        self._optimizer, self._temporal = optimizer, temporal
+        self._optimizer, self._device, self._temporal = optimizer, device, temporal
 
     def __call__(self, photo: Tensor, start: Tensor, steady: Steady | None) -> Tensor:
+        moved = photo.to(self._device)
         if steady is None:
-            return self._whole(photo)
-        held = held_to(self._objective(photo), steady, self._temporal)
-        return optimise(start[None], held, self._steps, optimizer=self._optimizer)[0]
+            return self._whole(moved).to(photo.device)
+        there = Steady(steady.picture.to(self._device), steady.weight.to(self._device))
+        held = held_to(self._objective(moved), there, self._temporal)
+        begin = start[None].to(self._device)
+        return optimise(begin, held, self._steps, optimizer=self._optimizer)[0].to(photo.device)
 
 
 def held_to(objective: Objective, steady: Steady, weight: float) -> Objective:
