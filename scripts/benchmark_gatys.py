@@ -6,7 +6,7 @@ coarse to fine. Both run in one process, their steps in turns, so that a disturb
 meets both alike. Layers, weights of the terms and their normalisation are the same, and every total
 is measured by the same function.
 
-    python scripts/benchmark_gatys.py PHOTO PAINTING --weights vgg19=FILE --size 256
+    python scripts/benchmark_gatys.py PHOTO PAINTING --weights FILE --size 256
 """
 
 from __future__ import annotations
