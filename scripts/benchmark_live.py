@@ -28,15 +28,14 @@ from typing import Any
 
 import cv2
 import torch
-from torch import nn
 
 from rtstyle.api import load_palette
+from rtstyle.benchmark.plain import load_plain
 from rtstyle.frame import Source
 from rtstyle.live.session import LiveSession
 from rtstyle.live.stats import percentiles
 from rtstyle.media.realtime import RealTime
 from rtstyle.media.synthetic import SyntheticSource
-from rtstyle.networks import build
 from rtstyle.pipeline import latest
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
@@ -166,11 +165,7 @@ def switching(styles: list[str], seconds: float) -> dict[str, Any]:
 
 def plain_loop(clip: Path | None, seconds: float) -> dict[str, float]:
     """The newest frame each time, as no camera's own queue would give it: latency at its best."""
-    network = build("johnson", {}).eval()
-    for name, module in list(network.named_modules()):  # as usually written
-        if isinstance(module, nn.GroupNorm):
-            parent, _, last = name.rpartition(".")
-            setattr(network.get_submodule(parent), last, nn.InstanceNorm2d(module.num_channels, affine=True))
+    network = load_plain(torch.device("cpu"))
     source = camera(clip)
     delays: list[float] = []
     begin = monotonic()

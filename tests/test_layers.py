@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Left may be imported by right, never the reverse.
 ORDER = [
     "errors", "frame", "networks", "perception", "styles", "mixing", "importers", "media", "engines",
-    "stylizers", "crew", "pipeline", "live", "api", "studio", "export", "cli", "__main__",
+    "stylizers", "crew", "pipeline", "cluster", "live", "api", "studio", "benchmark", "export", "cli",
+    "__main__",
 ]  # fmt: skip
 
 

@@ -11,13 +11,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
 
 from rtstyle import __version__
 from rtstyle.cli.allocator import keep_freed_memory
 from rtstyle.errors import RtstyleError
 
-# Command, and what it does in a line; module rtstyle.cli.COMMAND has add_arguments and run.
+# Command, and what it does in a line; its module in rtstyle.cli has add_arguments and run.
 COMMANDS = {
     "video": "restyle a video file, or a folder of them",
     "image": "restyle pictures, or folders of them",
@@ -26,8 +26,11 @@ COMMANDS = {
     "dream": "dream on a picture or a video (DeepDream)",
     "reconstruct": "show what each layer of a network keeps of a picture's content and style",
     "train": "train a style from one picture and a folder of photos",
+    "train-backbone": "train a network on your own pictures, to dream of them",
     "evaluate": "measure a style: nearness to painting and photo, steadiness in video",
+    "quantise": "measure a style in 8 bits, and let it run so where it is as good",
     "styles": "list, show and import styles",
+    "benchmark": "measure speed, latency and memory, stage by stage",
     "doctor": "show what this machine can do",
 }
 
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
     keep_freed_memory()
     try:
-        return import_module(f"rtstyle.cli.{options.command}").run(options)
+        return _module(options.command).run(options)
     except RtstyleError as error:
         if options.verbose:
             raise
@@ -69,8 +72,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         command.add_argument("--verbose", action="store_true", help="show a traceback on errors")
         if name in arguments:  # only the command in use is imported
-            import_module(f"rtstyle.cli.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"rtstyle.cli.{command.replace('-', '_')}")
 
 
 def _fail(message: str) -> int:

@@ -1,0 +1,165 @@
+"""Each stage alone and all together: one timed run each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import partial
+from itertools import count, cycle
+from pathlib import Path
+from time import perf_counter
+
+import av
+import torch
+
+from rtstyle.api import stylize_video
+from rtstyle.benchmark.energy import Energy
+from rtstyle.benchmark.figures import Sample
+from rtstyle.benchmark.scene import RATE, Scene
+from rtstyle.frame import Frame, Stylizer
+from rtstyle.media.color import ColorTags, FromRgb, ToRgb, tags_of
+from rtstyle.media.containers import ffmpeg_name, open_media, picture_stream
+from rtstyle.media.decoding import Damage, decode
+from rtstyle.media.encoders import ENCODERS
+from rtstyle.media.geometry import pad
+from rtstyle.media.null import MemorySource, NullSink
+from rtstyle.media.video_file import VideoFileSource
+from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.pipeline import run
+
+LEAST = 3  # frames of a run, however slow
+_ENCODER = ENCODERS["h264"]
+
+
+def decoding(scene: Scene, seconds: float) -> Sample:
+    """The clip, from the beginning again at its end."""
+
+    def frames() -> Iterator[av.VideoFrame]:
+        while True:
+            with open_media(scene.clip) as container:
+                yield from decode(container, picture_stream(container, scene.clip), Damage())
+
+    endless = frames()
+    try:
+        return _repeat(partial(next, endless), seconds)
+    finally:
+        endless.close()  # type: ignore[attr-defined]
+
+
+def to_rgb(frames: Sequence[av.VideoFrame], seconds: float) -> Sample:
+    """Decoded frames to RGB bytes."""
+    convert, endless = ToRgb(), cycle(frames)
+
+    def step() -> None:
+        frame = next(endless)
+        convert(frame, tags_of(frame))
+
+    return _repeat(step, seconds)
+
+
+def network(scene: Scene, stylizer: Stylizer, frames: int) -> Sample:
+    """Frames in memory restyled to nowhere, as many at once as `rtstyle video` does."""
+    begin = perf_counter()
+    run(MemorySource(scene.frames, frames, RATE), stylizer, NullSink())
+    return Sample(frames, perf_counter() - begin)
+
+
+def network_latency(scene: Scene, stylizer: Stylizer, seconds: float) -> Sample:
+    """Frames in memory, each restyled by itself with all threads."""
+    endless = cycle(scene.frames)
+    return _repeat(lambda: stylizer(next(endless)), seconds, least=1)
+
+
+def to_yuv(images: Sequence[torch.Tensor], seconds: float) -> Sample:
+    """RGB bytes (3, H, W) to what the encoder takes."""
+    convert, endless = converter(images[0]), cycle(images)
+    return _repeat(lambda: convert(next(endless)), seconds)
+
+
+def encoding(frames: Sequence[av.VideoFrame], path: Path, seconds: float) -> Sample:
+    """Converted frames to H.264 in a file, at the settings of `rtstyle video`, the last ones' way out too."""
+    endless, number = cycle(frames), count()
+    begin = perf_counter()
+    with av.open(ffmpeg_name(path), "w") as container:
+        stream = container.add_stream(_ENCODER.name, rate=RATE, options=_ENCODER.settings(None, None))
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = frames[0].width, frames[0].height
+        stream.pix_fmt, stream.time_base = _ENCODER.pixel_format, 1 / RATE
+
+        def step() -> None:
+            frame = next(endless)
+            frame.pts, frame.time_base = next(number), 1 / RATE
+            container.mux(stream.encode(frame))
+
+        sample = _repeat(step, seconds)
+        container.mux(stream.encode(None))
+    sample.seconds = perf_counter() - begin
+    return sample
+
+
+def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy) -> Sample:
+    """The clip's first frames from file to file, through `stylize_video`."""
+    gpu = torch.cuda.is_initialized()
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    energy.joules()
+    begin = perf_counter()
+    done = stylize_video(scene.clip, scene.output, stylizer=stylizer, end=until(frames), overwrite=True)
+    return Sample(
+        done.frames,
+        perf_counter() - begin,
+        joules=energy.joules(),
+        gpu_bytes=torch.cuda.max_memory_allocated() if gpu else None,
+    )
+
+
+def video_latency(scene: Scene, stylizer: Stylizer, seconds: float) -> Sample:
+    """The clip from file to file, each frame read, restyled and written before the next one is begun."""
+    begin = perf_counter()
+    with (
+        VideoFileSource(scene.clip) as source,
+        VideoFileSink(scene.output, source.info, color=source.color, overwrite=True) as sink,
+    ):
+        frames = iter(source)
+        sample = _repeat(lambda: sink.write(stylizer(next(frames))), seconds, least=1)
+    sample.seconds = perf_counter() - begin
+    return sample
+
+
+def until(frames: int) -> Fraction:
+    """Seconds of the clip that hold so many frames."""
+    return (frames - Fraction(1, 2)) / RATE
+
+
+def converter(image: torch.Tensor) -> Callable[[torch.Tensor], av.VideoFrame]:
+    """From images like this one (3, H, W) to the encoder's frames, sides made even as the sink does."""
+    _, height, width = image.shape
+    convert = FromRgb(ColorTags.untagged(height), _ENCODER.pixel_format)
+    even = (width + width % 2, height + height % 2)
+    return lambda image: convert(pad(image, even))
+
+
+def _repeat(step: Callable[[], object], seconds: float, least: int = LEAST) -> Sample:
+    """A step again and again for so long, and at least so often; ended early by StopIteration."""
+    latencies: list[float] = []
+    begin = last = perf_counter()
+    while len(latencies) < least or last - begin < seconds:
+        try:
+            step()
+        except StopIteration:
+            break
+        now = perf_counter()
+        latencies.append(now - last)
+        last = now
+    return Sample(len(latencies), last - begin, latencies)
+
+
+class Kept(NullSink):
+    """Keeps the frames it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[torch.Tensor] = []
+
+    def write(self, frame: Frame) -> None:
+        self.images.append(frame.image)
