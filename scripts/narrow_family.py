@@ -65,6 +65,9 @@ def main() -> None:
     family = f"{options.family}{options.suffix.replace('_', '-')}"
 
     members = {card.name: load_style(card.name) for card in list_styles() if card.family == options.family}
+    if not members:
+        parser.error(f"no style at hand is of family {options.family}")
+    options.out.mkdir(parents=True, exist_ok=True)
     wide = next(iter(members.values()))[1]
     teachers = {
         name: {k: v.float() for k, v in net.state_dict().items()} for name, (_, net) in members.items()
@@ -90,10 +93,10 @@ def main() -> None:
         recipe = {"picture": old.get("picture", name), "style_size": old.get("style_size")}
         recipe |= {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(result)}
         card = dataclasses.replace(
-            members[name][0], name=name + options.suffix, recipe=recipe, figures={}, family=family
+            members[name][0], name=name + options.suffix, recipe=recipe, figures={}, int8={}, family=family
         )
         save_style(options.out / f"{card.name}.safetensors", narrow.eval(), card, half=True)
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)
     print(f"{len(result)} styles of family {family} in {options.out}")
 
 

@@ -143,6 +143,9 @@ def test_energy_sums_packages_and_survives_a_counter_that_starts_again(tmp_path:
         zone.mkdir()
         (zone / "energy_uj").write_text(f"{energy}\n")
         (zone / "max_energy_range_uj").write_text(f"{top}\n")
+    whole = tmp_path / "intel-rapl:2"  # of a laptop: the packages and the rest of the machine
+    whole.mkdir()
+    (whole / "name").write_text("psys\n")
     meter = Energy(tmp_path)
     assert meter.why == ""
     (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n")

@@ -56,8 +56,16 @@ def test_a_step_up_raises_the_class(classified: Path) -> None:
     before, gradient = seen.rise(photo())
     torch.testing.assert_close(before, float(backbone(photo()[None])["logits"][:, 2].mean()))
     assert seen.rise(photo() + 0.01 * gradient / gradient.std())[0] > before
-    number = load_dreaming("vgg16", classified, parse_targets("logits:2,relu2_1=0.5"))[1]
-    assert number == (Target("logits", 2), Target("relu2_1", None, 0.5))
+    with_weight = load_dreaming("vgg16", classified, parse_targets("logits:2,relu2_1=0.5"))[1]
+    assert with_weight == (Target("logits", 2), Target("relu2_1", None, 0.5))
+
+
+def test_a_class_that_is_called_a_number_goes_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "digits.safetensors"
+    classifier = Classifier("relu3_2", torch.zeros(3, 8), torch.zeros(3), ("1", "2", "03"))
+    write_weights(file, *add_classifier(vgg_weights(PREFIX), classifier))
+    named, padded, numbered = load_dreaming("vgg16", file, parse_targets("logits:1,logits:03,logits:0"))[1]
+    assert (named.channel, padded.channel, numbered.channel) == (0, 2, 0)
 
 
 def test_published_files_hold_imagenets_classes(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from rtstyle.cli import main
 from rtstyle.frame import to_float
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.sheet import GAP, LINE
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
@@ -89,13 +90,19 @@ def test_mask_colors_and_guide(folder: Path, tmp_path: Path) -> None:
     assert spread[0] < 0.4 * spread[1], "the difference is mostly gray"
 
 
-def test_a_sheet(folder: Path, tmp_path: Path) -> None:
+def test_a_sheet(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "sheet.png"
     sweep = ("--sweep", "layers=relu1_1,relu2_1+relu3_1", "steps=1,2,3", "octaves=1,2")
     assert dream(folder, "photo.png", output, *sweep, "--size", "48") == 0
     width, height = Image.open(output).size
     assert width > 3 * 48
-    assert height == 28 + 4 * (32 + 6)
+    assert height == GAP + 4 * (32 + 3 * LINE + GAP), "three lines above each of four rows"
+    capsys.readouterr()
+    sweep = ("--sweep", "layers=relu1_1,relu9_1")
+    assert dream(folder, "photo.png", tmp_path / "none.png", *sweep, "--progress") == 1
+    said = capsys.readouterr().err
+    assert "no layer 'relu9_1'" in said
+    assert "dream/s" not in said and "s/dream" not in said, "no bar: before the first is dreamt"
 
 
 def test_a_panorama(folder: Path, tmp_path: Path) -> None:
@@ -245,6 +252,7 @@ def test_a_loop_ends_where_it_begins() -> None:
         ("absent.png", "out.png", (), "no such file; the input is a picture, a video, or 'noise'"),
         ("photo.png", "out.mp4", (), "say how the picture moves: --zoom, --rotate or --shift"),
         ("photo.png", "out.png", ("--zoom", "1.2"), "--zoom make a video from a picture"),
+        ("photo.png", "out.mp4", ("--zoom", "0"), "--zoom 0: times larger each second"),
         ("photo.png", "out.mp4", ("--zoom", "40"), "--zoom 40: times larger each second"),
         ("photo.png", "out.mp4", ("--zoom", "1.2", "--panorama"), "--panorama: a journey leaves the photo"),
         ("photo.png", "out.mp4", ("--zoom", "1.2", "--loop", "--seconds", "1"), "--loop needs 1.6 seconds"),

@@ -1,6 +1,7 @@
 """Engines: the network's own picture, for any size, sample type and memory layout."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -153,3 +154,11 @@ def test_too_little_memory_is_one_line(network: Network, monkeypatch: pytest.Mon
     monkeypatch.setattr(Network, "forward", full)
     with pytest.raises(RtstyleError, match="too little memory for a picture of 20x16"):
         engine(picture(16, 20))
+
+
+def test_auto_does_without_an_openvino_that_cannot_be_imported(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.engines.missing", lambda engine: "")
+    monkeypatch.setitem(sys.modules, "rtstyle.engines.openvino", None)
+    assert load_engine(network, device="cpu").name == "eager"

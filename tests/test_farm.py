@@ -12,7 +12,7 @@ import pytest
 from rtstyle.api import stylize_video
 from rtstyle.cli import main
 from rtstyle.cluster import segments as cutting
-from rtstyle.cluster.farm import Farm
+from rtstyle.cluster.farm import Farm, _connect
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
 from tests.media import REORDERED, Clip, Sound, convert, numbers, payload, read, times
@@ -102,3 +102,12 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["video", str(tmp_path / "in.mp4"), str(tmp_path / "out.mp4"), "--ray", "auto"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("rtstyle: cannot join the Ray cluster at 'auto'") and error.count("\n") == 1
+
+
+def test_an_error_without_words_is_named() -> None:
+    class Silent:
+        def init(self, **_: object) -> None:
+            raise ConnectionError
+
+    with pytest.raises(RtstyleError, match=r"^cannot join the Ray cluster at 'auto' \(ConnectionError\)$"):
+        _connect(Silent(), "auto", None)

@@ -229,6 +229,18 @@ def test_how_much_of_a_picture_there_is() -> None:
     assert PRESENCE(stripes) == pytest.approx(part * part * (3 - 2 * part), abs=1e-5)
     deep = scene.to(torch.uint16) * 257
     assert PRESENCE(deep) == 1
+    assert PRESENCE(scene[:, :, :1]) > 0
+    assert PRESENCE(scene[:, :1, :1]) == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (640, 360), (1920, 1080)])
+@pytest.mark.parametrize("period", [2, 3, 5, 8, 10, 11, 16, 20, 30])
+def test_a_regular_pattern_is_a_picture(width: int, height: int, period: int) -> None:
+    across, down = (
+        (torch.arange(side) % period * 2 < period).to(torch.uint8) * 255 for side in (width, height)
+    )
+    assert PRESENCE(across.expand(3, height, width)) == 1
+    assert PRESENCE(down[:, None].expand(3, height, width)) == 1
 
 
 def test_a_fade_to_black_fades(monkeypatch: pytest.MonkeyPatch) -> None:

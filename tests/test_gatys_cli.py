@@ -80,6 +80,13 @@ def test_a_photo_becomes_a_painting_the_same_twice(place: Path, capsys: pytest.C
     assert torch.equal(pixels("again.png"), pixels("new/out.png"))
 
 
+def test_a_painting_outlives_its_curves(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "curves.png").mkdir()
+    assert gatys("photo.png", "a.png", "out.png", "--plot", "curves.png") == 0
+    assert "cannot write picture 'curves.png'" in capsys.readouterr().err
+    assert pixels("out.png").shape == (3, 48, 64)
+
+
 def test_the_table_has_a_row_every_fifty_steps(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +217,8 @@ BAD = {
     "photo.png a.png o.png --style-layers relu1_1:0": "their weights need to be above 0",
     "photo.png a.png o.png --backbone-weights vgg19=none.pth": "no weights file at 'none.pth'",
     "photo.png a.png o.png --backbone-weights vgg19": "it is NAME=FILE",
+    "photo.png a.png o.png --plot curves.svg": "--plot curves.svg: a figure is a picture",
+    "photo.png a.png mask.png --mask mask.png --overwrite": "mask.png: is the input itself",
     "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",
     "photo.png a.png o.png --compare vgg19,vgg20": "no backbone named 'vgg20'; there are: vgg19",
 }

@@ -61,6 +61,37 @@ def test_another_file_may_be_named(options: list[str], tmp_path: Path) -> None:
     assert load_style(out)[0].int8 and not load_style("mine")[0].int8
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--size", "31"], "--size is 31; allowed are whole numbers from 32 up"),
+        (["--out", "new.st"], "new.st: a style is a .safetensors file; name it new.safetensors"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_measured(
+    options: list[str], given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quantise", "mine", *options, *given]) == 1
+    assert capsys.readouterr().err == f"rtstyle: {said}\n"
+
+
+def test_a_folder_that_is_locked_is_refused_before_anything_is_measured(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert main(["quantise", "mine", *options]) == 1
+    assert "nothing can be written there; name another file with --out" in capsys.readouterr().err
+
+
+def test_bfloat16_that_was_not_measured_is_not_noted(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rtstyle.engines.openvino.has_bfloat16", lambda: False)
+    assert main(["quantise", "mine", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["bfloat16"] is False
+    assert load_style("mine")[0].int8["bfloat16"] is False
+
+
 def test_too_few_photos_are_refused(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

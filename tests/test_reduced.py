@@ -61,7 +61,14 @@ def test_convolutions_are_chosen_until_the_flicker_is_used_up() -> None:
 
 @pytest.mark.parametrize(
     "figures",
-    [{"psnr": 37.9}, {"style_error": 1.04}, {"flicker": 1.06}, {"flicker": None}, {"psnr": float("nan")}],
+    [
+        {"psnr": 37.9},
+        {"style_error": 1.04},
+        {"flicker": 1.06},
+        {"flicker": None},
+        {"psnr": float("nan")},
+        {"psnr": 10**400},
+    ],
 )
 def test_one_bad_figure_is_enough(figures: dict[str, Any]) -> None:
     assert passes(GOOD)
@@ -85,7 +92,8 @@ def test_a_card_gives_back_what_was_measured(network: Network) -> None:
     [
         None, {"elsewhere": [True, [1.0]]}, {"skip": [True, [1.0]]}, {"skip": [1, [1.0, 1.0, 1.0]]},
         {"skip": [True, [1.0, 1.0, "x"]]}, {"skip": [True, [1.0, 1.0, float("inf")]]}, {"skip": 3},
-        {"skip": [True, [1.0, 1.0, -1.0]]}, {"down1": [True, [1.0]]},
+        {"skip": [True, [1.0, 1.0, -1.0]]}, {"skip": [True, [1.0, 1.0, 10**400]]},
+        {"skip": [True, [1.0, 1.0, 1e39]]}, {"down1": [True, [1.0]]},
     ],
 )  # fmt: skip
 def test_ranges_of_something_else_are_refused(network: Network, wrong: Any) -> None:

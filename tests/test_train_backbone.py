@@ -68,7 +68,7 @@ def test_what_is_learnt_dreams(folder: Path, tmp_path: Path, capsys: pytest.Capt
     said = capsys.readouterr()
     facts = json.loads(said.out)
     assert (facts["classes"], len(facts["skipped"])) == (["lying", "standing"], 1)
-    assert "1 files were left out" in said.err
+    assert "1 file was left out" in said.err
     assert "broken.png" in said.err
     run = facts["runs"][0]
     assert [epoch["number"] for epoch in run["epochs"]] == [0, 1, 2]
@@ -81,8 +81,11 @@ def test_what_is_learnt_dreams(folder: Path, tmp_path: Path, capsys: pytest.Capt
     assert weights["classifier.weight"].shape == (2, 8)
     assert train(folder, out) == 1, "nothing is replaced"
     photo = str(folder / "stripes" / "lying" / "0.png")
+    own = ["--backbone", "vgg16", "--backbone-weights", f"vgg16={out}"]
+    painting = str(tmp_path / "painting.png")
+    assert main(["gatys", photo, photo, painting, *own, "--steps", "2", "--device", "cpu"]) == 0
     for layers in ("logits:standing", "relu3_2"):
-        arguments = ["--backbone", "vgg16", "--backbone-weights", f"vgg16={out}", "--layers", layers]
+        arguments = [*own, "--layers", layers]
         quick = ["--steps", "2", "--octaves", "1", "--device", "cpu"]
         assert main(["dream", photo, str(tmp_path / f"{layers[:4]}.png"), *arguments, *quick]) == 0
 
@@ -176,7 +179,17 @@ def test_slips_get_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "nothing comes after relu3_2" in capsys.readouterr().err
     assert train(folder, tmp_path / "out.safetensors", "--freeze", "relu9_9") == 1
     assert "no layer 'relu9_9'" in capsys.readouterr().err
+    assert train(folder, tmp_path / "out.safetensors", "--plot", str(tmp_path / "curves.svg")) == 1
+    assert "curves.svg: a figure is a picture" in capsys.readouterr().err
+    assert train(folder, tmp_path / "out.safetensors", "--crop", "3") == 1
+    assert "--crop 3: vgg16 takes 4 pixels a side" in capsys.readouterr().err
+    absent = ("--compare", "vgg16,vgg19", "--backbone-weights", "vgg19=none.pth")
+    assert train(folder, tmp_path / "out.safetensors", *absent) == 1
+    assert "vgg19: no weights file at 'none.pth'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+    before = folder / "vgg16.safetensors"
+    assert train(folder, before, "--overwrite") == 1
+    assert "is the input itself" in capsys.readouterr().err
 
 
 def test_the_figure_is_drawn_for_one_epoch_too(tmp_path: Path) -> None:

@@ -18,7 +18,12 @@ class Energy:
 
     def __init__(self, zones: Path = ZONES) -> None:
         # intel-rapl:0 is a package (AMD's as well); intel-rapl:0:0 is a part that it counts already.
-        found = [zone for zone in sorted(zones.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        # A laptop's psys is the whole machine, packages and all.
+        found = [
+            zone
+            for zone in sorted(zones.glob("intel-rapl:*"))
+            if zone.name.count(":") == 1 and _name(zone) != "psys"
+        ]
         self.why = "" if found else f"no counter of the processor in {zones} (a virtual machine?)"
         self._zones: dict[Path, int] = {}  # microjoules at which the counter starts again
         try:
@@ -37,6 +42,13 @@ class Energy:
 
     def _read(self) -> dict[Path, int]:
         return {zone: _number(zone / "energy_uj") for zone in self._zones}
+
+
+def _name(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _number(path: Path) -> int:

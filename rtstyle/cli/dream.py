@@ -19,7 +19,7 @@ COLORS = ("dream", "photo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import named_file, positive, whole
+    from rtstyle.cli.gatys_options import add_backbone_options, positive, whole
     from rtstyle.stylizers import defaults
 
     parser.add_argument("input", metavar="IN", help="a picture, a video, or 'noise'")
@@ -41,12 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--panorama", action="store_true", help="360 degrees, equirectangular: no seam, no edge"
     )
     group = parser.add_argument_group("what dreams")
-    group.add_argument("--backbone", choices=defaults.BACKBONES, default=BACKBONE, metavar="NAME",
-                       help=f"{', '.join(defaults.BACKBONES)} ({BACKBONE})")  # fmt: skip
-    group.add_argument(
-        "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
-        help="weights files (fetched)",
-    )  # fmt: skip
+    add_backbone_options(group, BACKBONE)
     group.add_argument(
         "--layers", metavar="LAYER[:CHANNEL][=WEIGHT],...",
         help="such as relu4_3, Mixed_5d:17=0.5,Mixed_6b, or a class: logits:cat (the backbone's defaults)",
@@ -66,7 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tile", type=whole, metavar="N",
         help="look at parts of about N pixels a side: less memory, nearly the same dream (the whole)",
     )  # fmt: skip
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group = parser.add_argument_group("journey: from a picture to a video; each frame dreams on the last")
     group.add_argument("--zoom", type=positive, metavar="X", help="times larger each second, such as 1.3")
     group.add_argument("--rotate", type=float, metavar="DEGREES", help="each second, counterclockwise")
@@ -95,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
     if not is_image_name(output) and not is_video_name(output):
         pictures = ", ".join(WRITABLE)
         raise RtstyleError(f"{output}: give a picture ({pictures}) or a video (mp4, mov, mkv, webm, gif)")
-    check_output(output, overwrite=options.overwrite, inputs=(Path(options.input),))
+    others = (file for file in (options.mask, options.guide) if file)
+    check_output(output, overwrite=options.overwrite, inputs=(Path(options.input), *others))
     still = is_still(options.input)
     if not still and is_image_name(output):
         raise RtstyleError(
@@ -119,7 +114,8 @@ def _check(options: argparse.Namespace, still: bool) -> None:
     """Raises RtstyleError for options that have no meaning together."""
     from rtstyle.media.image_file import is_image_name
 
-    moves = [f"--{name}" for name in ("zoom", "rotate", "shift", "loop") if getattr(options, name)]
+    given = {name: getattr(options, name) for name in ("zoom", "rotate", "shift", "loop")}
+    moves = [f"--{name}" for name, value in given.items() if value is not None and value is not False]
     picture = is_image_name(options.output)
     if moves and (picture or not still):
         raise RtstyleError(
@@ -132,10 +128,10 @@ def _check(options: argparse.Namespace, still: bool) -> None:
     if options.sweep and not picture:
         raise RtstyleError(f"--sweep draws one picture; {options.output} is a video")
     if still and not picture:
-        given = [f"--{name}" for name in ("mask", "panorama") if getattr(options, name)]
-        given += ["--colors"] * (options.colors != "dream") + ["--strength"] * (options.strength != 1)
-        if given:
-            raise RtstyleError(f"{', '.join(given)}: a journey leaves the photo behind; leave that out")
+        lost = [f"--{name}" for name in ("mask", "panorama") if getattr(options, name)]
+        lost += ["--colors"] * (options.colors != "dream") + ["--strength"] * (options.strength != 1)
+        if lost:
+            raise RtstyleError(f"{', '.join(lost)}: a journey leaves the photo behind; leave that out")
 
 
 def _picture(options: argparse.Namespace, device: torch.device) -> int:

@@ -124,9 +124,5 @@ def shown(options: argparse.Namespace, photo: Tensor, result: Tensor) -> Tensor:
 def finished(options: argparse.Namespace, inputs: Inputs, result: Tensor) -> Picture:
     """The result with the colours and the strength asked for, and what the photo's file carried."""
     result = shown(options, inputs.photo.cpu(), result.cpu())
-    picture = inputs.picture
-    alpha = picture.alpha
-    if alpha is not None and alpha.shape != result.shape[1:]:
-        alpha = to_bytes(resized(to_float(alpha)[None], size_of(result))[0], alpha.dtype)
-    sphere = picture.sphere or {} if options.panorama else picture.sphere
-    return replace(picture, image=to_bytes(result, picture.image.dtype), alpha=alpha, sphere=sphere)
+    picture = inputs.picture.with_image(to_bytes(result, inputs.picture.image.dtype))
+    return replace(picture, sphere=picture.sphere or {}) if options.panorama else picture

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.gatys_options import (
-    add_backbone_options,
+    add_measuring_options,
     add_number,
     backbone_names,
     check_picture_output,
+    check_plot,
     layer_weights,
     numbers,
     positive,
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is kept of the painting (gram)",
     )
     group = parser.add_argument_group("what measures")
-    add_backbone_options(group)
+    add_measuring_options(group)
     for kind in ("content", "style"):
         group.add_argument(
             f"--{kind}-layers", type=layer_weights, metavar="LAYER[:WEIGHT],...",
@@ -108,8 +109,11 @@ def run(options: argparse.Namespace) -> int:
 
     if is_clip(options.output):
         return paint_clip(options, pick_device(options.device))
-    pictures = (options.content, *options.styles)
+    masks = (mask for mask in (options.mask, options.content_mask) if mask)
+    pictures = (options.content, *options.styles, *masks)
     check_picture_output(options.output, overwrite=options.overwrite, inputs=pictures)
+    if options.plot:
+        check_plot(options.plot)
     device = pick_device(options.device)
     inputs = read_inputs(options, device)
     say(options, inputs.picture.notes, options.content.name)

@@ -11,20 +11,28 @@ from rtstyle.errors import RtstyleError
 from rtstyle.stylizers.defaults import BACKBONES
 
 
-def add_backbone_options(group: Any) -> None:
-    group.add_argument(
-        "--backbone", choices=BACKBONES, default="vgg19", metavar="NAME",
-        help=f"{', '.join(BACKBONES)} (vgg19)",
+def add_backbone_options(
+    group: Any, default: str, *, weights: str = "weights files (fetched)", either: Any = None
+) -> None:
+    """``weights``: help of their option; ``either``: the group of --backbone where it excludes others."""
+    (either or group).add_argument(
+        "--backbone", choices=BACKBONES, default=default, metavar="NAME",
+        help=f"{', '.join(BACKBONES)} ({default})",
     )  # fmt: skip
     group.add_argument(
         "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
-        help="weights files (fetched); style layers that vgg19's lacks are taken from small_vgg19's",
+        help=weights,
     )  # fmt: skip
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+
+
+def add_measuring_options(group: Any) -> None:
+    lacking = "style layers that vgg19's lacks are taken from small_vgg19's"
+    add_backbone_options(group, "vgg19", weights=f"weights files (fetched); {lacking}")
     group.add_argument(
         "--pooling", choices=("max", "average"), default="max",
         help="of the VGGs: as they were trained, or with a little less grain (max)",
     )  # fmt: skip
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
 
 
 def check_picture_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...]) -> None:
@@ -35,6 +43,16 @@ def check_picture_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...
     if path.suffix.lower() not in WRITABLE:
         raise RtstyleError(f"{path}: the last name is the output, with one of {', '.join(WRITABLE)}")
     check_output(path, overwrite=overwrite, inputs=inputs)
+    make_parent(path)
+
+
+def check_plot(path: Path) -> None:
+    """Refuse, before any work, a figure that could not be written beside it; make its folder."""
+    from rtstyle.media.image_file import WRITABLE, is_image_name
+    from rtstyle.media.output import make_parent
+
+    if not is_image_name(path):
+        raise RtstyleError(f"--plot {path}: a figure is a picture, with one of {', '.join(WRITABLE)}")
     make_parent(path)
 
 

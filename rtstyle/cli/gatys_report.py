@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rtstyle.cli.options import say, shows_progress
+from rtstyle.errors import RtstyleError
 from rtstyle.media.output import partial_path
 from rtstyle.stylizers.gatys import Plan, Progress, ScaleStep
 from rtstyle.training.plot import LossPlot
@@ -64,7 +65,10 @@ class Report:
             plot = LossPlot(self._options.plot, memory=0.0)
             for number, terms in self._progress.terms:
                 plot.add(number, groups(terms))
-            plot.draw()
+            try:
+                plot.draw()
+            except RtstyleError as failure:  # the painting is still to be written
+                say(self._options, [str(failure)])
 
     def __call__(self, heard: ScaleStep) -> None:
         if not self._heard and heard.number > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LEAST = 8  # photos: half give the ranges, half are measured on
 MOST = 48
+SMALLEST = 32  # pixels of a photo's shorter side
 CHOOSING = 4  # photos, at half the size, on which the flicker of each convolution is measured
 
 
@@ -48,9 +50,13 @@ def run(options: argparse.Namespace) -> int:
         raise RtstyleError(f"{options.photos}: {len(paths)} photos are too few; give {LEAST} or more")
     card, network = load_style(options.style)
     source = find_style(options.style)
-    backbone = load_backbone("vgg19", LAYERS, options.backbone_weights)
-    painting = read_picture(options.painting, card.recipe.get("style_size", options.size))
+    target = options.out or source
+    _check(options.size, target)
     exact = _restyle(load_engine(network, "openvino", "cpu"))
+    from rtstyle.engines.openvino import has_bfloat16  # known to be installed by now
+
+    backbone = load_backbone("vgg19", LAYERS, options.backbone_weights)
+    painting = read_picture(options.painting, card.recipe.get("style_size") or options.size)
 
     def rounded(reduced: Reduced) -> Restyle:
         return _restyle(load_engine(network, "int8", "cpu", reduced))
@@ -61,14 +67,15 @@ def run(options: argparse.Namespace) -> int:
     alone = {
         name: flicker_ratio(small, rounded(Reduced({name: ranges[name]}, False))) / own for name in ranges
     }
-    start = flicker_ratio(small, rounded(Reduced({}, True))) / own
+    bfloat16 = has_bfloat16()  # what cannot be measured here is not allowed anywhere
+    start = flicker_ratio(small, rounded(Reduced({}, bfloat16))) / own
     chosen = choose(alone, start)
 
     held_out = [read_picture(path, options.size) for path in paths[1::2]]
     steady = held_out[:STEADY_PHOTOS]
     own = flicker_ratio(steady, exact)
     while True:  # fewer and fewer convolutions in 8 bits, as long as they flicker too much here
-        reduced = Reduced({name: ranges[name] for name in chosen}, True)
+        reduced = Reduced({name: ranges[name] for name in chosen}, bfloat16)
         ways = [exact, rounded(reduced)]
         flicker = flicker_ratio(steady, ways[1]) / own
         if flicker <= MOST_FLICKER or not chosen:
@@ -83,11 +90,23 @@ def run(options: argparse.Namespace) -> int:
         "flicker": round(flicker, 4),
         "photos": len(held_out),
     }
-    target = options.out or source
     rewrite_card(source, target, replace(card, int8={**figures, **as_card(reduced)}))
     counts = {"convolutions": len(reduced.ranges), "of": len(ranges), "passed": passes(figures)}
+    counts["bfloat16"] = bfloat16
     _report(options, {"style": card.name, "file": str(target), **figures, **counts})
     return 0
+
+
+def _check(size: int, target: Path) -> None:
+    """Refuse a size and a file that cannot work before minutes are spent."""
+    from rtstyle.styles import SUFFIX
+
+    if size < SMALLEST:
+        raise RtstyleError(f"--size is {size}; allowed are whole numbers from {SMALLEST} up")
+    if target.suffix != SUFFIX:
+        raise RtstyleError(f"{target}: a style is a {SUFFIX} file; name it {target.stem}{SUFFIX}")
+    if target.parent.exists() and not os.access(target.parent, os.W_OK):
+        raise RtstyleError(f"{target}: nothing can be written there; name another file with --out")
 
 
 def _restyle(engine: Engine) -> Restyle:
@@ -111,7 +130,8 @@ def _report(options: argparse.Namespace, done: dict[str, Any]) -> None:
         print_json(done)
         return
     counts = f"{done['convolutions']} of {done['of']}"
-    print(f"{done['style']}: {counts} convolutions in 8 bits, the rest in bfloat16")
+    rest = "bfloat16" if done["bfloat16"] else "float32"
+    print(f"{done['style']}: {counts} convolutions in 8 bits, the rest in {rest}")
     print(f"against float32, on {done['photos']} photos the ranges are not from:")
     print(f"  nearness     {done['psnr']:.1f} dB (worst {done['worst_psnr']:.1f}), from {LEAST_PSNR:.0f} on")
     print(f"  style error  x {done['style_error']:.3f}, allowed up to {MOST_STYLE_ERROR}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtstyle.cli.gatys_options import add_backbone_options, check_picture_output, layer_weights, whole
+from rtstyle.cli.gatys_options import add_measuring_options, check_picture_output, layer_weights, whole
 from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", type=layer_weights, metavar="LAYER,...", help="such as relu1_1,relu3_1 (those of style)"
     )
-    add_backbone_options(parser.add_argument_group("what measures"))
+    add_measuring_options(parser.add_argument_group("what measures"))
     add_report_options(parser)
 
 

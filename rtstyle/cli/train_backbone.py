@@ -22,7 +22,7 @@ _NAMED = 10  # most pictures named that were left out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import backbone_names, named_file, positive, whole
+    from rtstyle.cli.gatys_options import add_backbone_options, backbone_names, positive, whole
     from rtstyle.stylizers import defaults
 
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a sub-folder of pictures for each class")
@@ -32,13 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing weights")
     group = parser.add_argument_group("what is trained")
     which = group.add_mutually_exclusive_group()
-    which.add_argument("--backbone", choices=defaults.BACKBONES, default=BACKBONE, metavar="NAME",
-                       help=f"{', '.join(defaults.BACKBONES)} ({BACKBONE})")  # fmt: skip
-    which.add_argument("--compare", type=backbone_names, metavar="NAME,NAME", help="train each; one figure")
-    group.add_argument(
-        "--backbone-weights", type=named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
-        help="weights files to begin with (fetched)",
-    )  # fmt: skip
+    add_backbone_options(group, BACKBONE, weights="weights files to begin with (fetched)", either=which)
+    which.add_argument(
+        "--compare", type=backbone_names, metavar="NAME,NAME,...", help="train each; one figure"
+    )
     group.add_argument(
         "--freeze", metavar="LAYER", help="the last layer that stays as it is (at 60 %% of their number)"
     )
@@ -52,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rate", type=positive, default=defaults.TUNED_RATE, metavar="N",
                        help=f"of Adam ({defaults.TUNED_RATE:g})")  # fmt: skip
     group.add_argument("--seed", type=int, default=0, help="of split and crops (0)")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="loss and accuracy (OUT.plot.png)")
     add_report_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from rtstyle.cli.gatys_options import check_plot
     from rtstyle.cli.stopping import stopping
     from rtstyle.engines import pick_device
     from rtstyle.media.output import check_output, make_parent
@@ -71,26 +68,30 @@ def run(options: argparse.Namespace) -> int:
     if whole.suffix != ".safetensors":
         raise RtstyleError(f"{whole}: weights are written as NAME.safetensors")
     outs = {name: whole.with_stem(f"{whole.stem}-{name}") if options.compare else whole for name in names}
+    begun = dict(options.backbone_weights)
     for out in outs.values():
-        check_output(out, overwrite=options.overwrite)
+        check_output(out, overwrite=options.overwrite, inputs=tuple(begun.values()))
+    _check(names, begun, options.freeze)
     make_parent(whole)
+    plot = options.plot or whole.with_suffix(".plot.png")
+    check_plot(plot)
     device = pick_device(options.device)
     classes = read_classes(folder, options.crop)
     if classes.skipped:
-        more = [f"and {len(classes.skipped) - _NAMED} more"] if len(classes.skipped) > _NAMED else []
-        lines = [f"{len(classes.skipped)} files were left out:", *classes.skipped[:_NAMED], *more]
-        say(options, lines)
+        count = len(classes.skipped)
+        more = [f"and {count - _NAMED} more"] if count > _NAMED else []
+        title = f"{count} {'files were' if count > 1 else 'file was'} left out:"
+        say(options, [title, *classes.skipped[:_NAMED], *more])
     parts = split(classes.labels, options.seed)
     counts = [f"{name} {classes.labels.count(label)}" for label, name in enumerate(classes.names)]
     say(options, [f"{', '.join(counts)}; {len(parts[0])} to train on, {len(parts[1])} to validate"])
-    plot = options.plot or whole.with_suffix(".plot.png")
     epochs: dict[str, list[Epoch]] = {}
     summaries = []
     with stopping() as stop:
         for name, out in outs.items():
             heard = epochs.setdefault(name, [])
             trained = _train(options, name, classes, parts, device, heard, stop)
-            _write(out, trained, dict(options.backbone_weights).get(name))
+            _write(out, trained, begun.get(name))
             draw_epochs(plot, epochs)
             best = trained.epoch
             told = ", ".join(
@@ -110,6 +111,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(names: list[str], begun: dict[str, Path], frozen: str | None) -> None:
+    """Raises RtstyleError for files and layers that are not there: of all, before the first is trained."""
+    from rtstyle.perception.backbones import layers_of
+    from rtstyle.perception.backbones.backbone import check_known
+
+    for name in names:
+        if name in begun and not begun[name].is_file():
+            raise RtstyleError(f"{name}: no weights file at '{begun[name]}'")
+        if frozen is not None:
+            check_known((frozen,), layers_of(name), name)
+
+
 def _train(
     options: argparse.Namespace,
     name: str,
@@ -124,6 +137,8 @@ def _train(
     from rtstyle.training.backbone import load_trainable, train_backbone
 
     backbone, frozen = load_trainable(name, dict(options.backbone_weights).get(name), options.freeze)
+    if options.crop < backbone.smallest:
+        raise RtstyleError(f"--crop {options.crop}: {name} takes {backbone.smallest} pixels a side and more")
     say(options, [f"{name}: to {backbone.layers[-1]}; what comes after {frozen} is trained"])
     with tqdm(unit="picture", disable=not shows_progress(options), leave=False) as bar:
 

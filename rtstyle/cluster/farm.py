@@ -15,6 +15,7 @@ from rtstyle.cluster.segments import Segment
 from rtstyle.cluster.workers import Encoded, Job, restyle_segment
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Divisible, Stylizer
+from rtstyle.styles import one_line
 
 # Cores of a worker without a GPU, and at most of one with.
 _CORES, _MOST_CORES = 1, 4
@@ -140,9 +141,8 @@ class Farm:
             self._replace(actor)
             self._deaths[segment] += 1
             if self._deaths[segment] >= _DEATHS:
-                reason = str(error).strip().splitlines()[0]
                 what = f"segment {segment.number}" if segment else "loading the style"
-                raise RtstyleError(f"{_DEATHS} workers died over {what}: {reason}") from None
+                raise RtstyleError(f"{_DEATHS} workers died over {what}: {one_line(error)}") from None
             if segment is not None and ordered is job:
                 waiting.appendleft(segment)
         else:
@@ -185,8 +185,7 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
             **(local if address == "local" else {}),
         )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RtstyleError(f"cannot join the Ray cluster at '{address}' ({reason})") from None
+        raise RtstyleError(f"cannot join the Ray cluster at '{address}' ({one_line(error)})") from None
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)

@@ -68,9 +68,9 @@ def load_engine(
     place = pick_device(device)
     if engine == "auto":
         if place.type == "cpu" and not missing("openvino"):
-            from rtstyle.engines.openvino import OpenVINO, Untranslatable
+            with suppress(ImportError, RtstyleError):  # a release too old; a network it does not know
+                from rtstyle.engines.openvino import OpenVINO
 
-            with suppress(Untranslatable):
                 return OpenVINO(network, place, reduced)
         return Eager(network, place)
     if engine not in ENGINES:

@@ -16,7 +16,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
 from rtstyle.styles import check_tensors
 
-__all__ = ["OpenVINO", "Untranslatable"]
+__all__ = ["OpenVINO", "Untranslatable", "has_bfloat16"]
 
 _KEPT = 4  # compiled models; a live session that adapts its size goes to and fro between two or three
 _Key = tuple[int, int, torch.dtype, int, bool]  # height, width, sample type, threads, in 8 bits
@@ -91,21 +91,25 @@ class OpenVINO:
     ) -> openvino.InferRequest:
         reduced = self._reduced if in_8_bits else None
         model = build_model(self.network, height, width, dtype, reduced.ranges if reduced else None)
-        core = openvino.Core()
         # Said always: unasked it would be bfloat16 wherever the processor has that.
         precision = "f32"
-        if reduced and reduced.bfloat16 and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if reduced and reduced.bfloat16 and has_bfloat16():
             precision = "bf16"
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # else every model of one thread is put on the first core
         }
-        request = core.compile_model(model, "CPU", settings).create_infer_request()
+        request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
         if not in_8_bits:
             for name, weight in self.network.state_dict().items():
                 request.set_tensor(name, _shared(weight))
         return request
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _shared(tensor: Tensor) -> openvino.Tensor:

@@ -138,5 +138,6 @@ def proven(style: Style, network: Network) -> Reduced | None:
 
 
 def _number(value: object) -> float:
-    """A finite number; anything else is none, which compares false with all."""
-    return value if isinstance(value, int | float) and math.isfinite(value) else math.nan
+    """A number that float32 can hold; anything else is none, which compares false with all."""
+    largest = torch.finfo(torch.float32).max
+    return value if isinstance(value, int | float) and abs(value) <= largest else math.nan

@@ -28,22 +28,24 @@ _TARGET = re.compile(r"(?P<layer>[^:=]+)(:(?P<channel>[^:=]+))?(=(?P<weight>\d+\
 def parse_targets(text: str) -> tuple[Target, ...]:
     """Targets from ``LAYER[:CHANNEL][=WEIGHT],...``, as ``Mixed_5d,Mixed_6b:17=0.5``, or ``logits:CLASS``.
 
-    A class goes by its name or number. Raises RtstyleError for anything else, and for a weight of 0.
+    A class goes by its name, or by its number where none is named so. Raises RtstyleError for anything
+    else, and for a weight of 0.
     """
     targets = []
     for part in text.split(","):
         found = _TARGET.fullmatch(part.strip())
         layer, channel = (found["layer"], found["channel"]) if found else ("", None)
-        known = channel is None or channel.isdecimal()
-        if found is None or not float(found["weight"] or 1) or not (known or layer == LOGITS):
+        numbered = channel is not None and channel.isdecimal()
+        known = channel is None or numbered or layer == LOGITS
+        if found is None or not float(found["weight"] or 1) or not known:
             raise RtstyleError(
                 f"layers '{text}': '{part.strip()}' is not LAYER, LAYER:CHANNEL or LAYER=WEIGHT (a channel is"
                 " a whole number from 0, a weight is above 0), as in relu4_3,relu5_1:17=0.5"
             )
         if layer == LOGITS and channel is None:
             raise RtstyleError(f"layers '{text}': name the class to be seen, as logits:cat or logits:281")
-        number = int(channel) if channel is not None and known else None
-        named = None if known else channel
+        number = int(channel) if channel is not None and numbered else None
+        named = channel if layer == LOGITS else None
         targets.append(Target(layer, number, float(found["weight"] or 1), named))
     return tuple(targets)
 
@@ -81,14 +83,15 @@ def load_dreaming(
 
 
 def _of_class(target: Target, classes: Sequence[str]) -> Target:
-    """The target by the number of its class."""
-    if target.named is None:
-        return target
-    found = [number for number, name in enumerate(classes) if name.lower() == target.named.lower()]
+    """The target by the number of its class; a name goes first, as classes may be called 1, 2, 3."""
+    wanted = str(target.channel) if target.named is None else target.named
+    found = [number for number, name in enumerate(classes) if name.lower() == wanted.lower()]
+    if not found and target.channel is not None:
+        return replace(target, named=None)
     if not found:
-        near = get_close_matches(target.named, classes, n=5, cutoff=0.5) or classes[:8]
+        near = get_close_matches(wanted, classes, n=5, cutoff=0.5) or classes[:8]
         names = ", ".join(near) + (", ..." if len(near) < len(classes) else "") if classes else "none by name"
-        raise RtstyleError(f"logits: no class named '{target.named}'; the weights know {names}")
+        raise RtstyleError(f"logits: no class named '{wanted}'; the weights know {names}")
     return replace(target, channel=found[0], named=classes[found[0]])
 
 

@@ -12,12 +12,13 @@ import torch
 
 from rtstyle.engines import Engine
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, to_bytes, to_float
+from rtstyle.frame import Frame, peak, to_bytes, to_float
 from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
 
 # Standard deviation of a frame's samples, in [0, 1]: up to the first there is nothing to restyle, from the
 # second on all of it. Dark night scenes have 0.1, a sensor's noise in the dark 0.01.
 EMPTY, FULL = 0.005, 0.04
+_LOOKED_AT = 4096  # pixels
 
 
 def presence(image: torch.Tensor) -> float:
@@ -25,10 +26,17 @@ def presence(image: torch.Tensor) -> float:
 
     Instance norm brings the faintest contrast to full strength, so that a fade to black would not fade and
     end in patterns made of rounding errors. A few thousand pixels are looked at, in the
-    channel that varies most.
+    channel that varies most: every so many in reading order, a number without a factor in common with the
+    width, or all of them could fall on the same place of a regular pattern.
     """
-    down, across = (max(1, side // 64) for side in image.shape[1:])
-    spread = to_float(image[:, ::down, ::across]).std(dim=(1, 2), correction=0).max()
+    height, width = image.shape[1:]
+    every = max(1, height * width // _LOOKED_AT)
+    while math.gcd(every, width) > 1:
+        every += 1
+    places = torch.arange(0, height * width, every, device=image.device)
+    whole = image if image.dtype == torch.uint8 else image.to(torch.int32)  # CUDA cannot pick from uint16
+    picked = whole[:, places // width, places % width].float() / peak(image.dtype)
+    spread = picked.std(dim=1, correction=0).max()
     part = float((spread - EMPTY) / (FULL - EMPTY))
     part = min(1.0, max(0.0, part))
     return part * part * (3 - 2 * part)  # smoothstep: a fade begins and ends without a jerk
