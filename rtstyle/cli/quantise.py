@@ -78,9 +78,14 @@ def run(options: argparse.Namespace) -> int:
         reduced = Reduced({name: ranges[name] for name in chosen}, bfloat16)
         ways = [exact, rounded(reduced)]
         flicker = flicker_ratio(steady, ways[1]) / own
-        if flicker <= MOST_FLICKER or not chosen:
+        if flicker <= MOST_FLICKER:
             break
-        chosen = chosen[: len(chosen) // 2]
+        if chosen:
+            chosen = chosen[: len(chosen) // 2]
+        elif bfloat16:  # by itself too much: then 8 bits where they are free, and float32
+            bfloat16, chosen = False, choose(alone, 1.0)
+        else:
+            break
     errors = [nearness(way, held_out, painting, backbone)["style_error"] for way in ways]
     near = [_psnr(ways[0](photo[None]), ways[1](photo[None])) for photo in held_out]
     figures: dict[str, Any] = {
