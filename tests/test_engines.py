@@ -8,6 +8,7 @@ import torch
 
 from rtstyle.engines import load_engine, missing, pick_device
 from rtstyle.engines.eager import Eager
+from rtstyle.engines.reduced import Reduced
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network, build
@@ -161,4 +162,4 @@ def test_auto_does_without_an_openvino_that_cannot_be_imported(
 ) -> None:
     monkeypatch.setattr("rtstyle.engines.missing", lambda engine: "")
     monkeypatch.setitem(sys.modules, "rtstyle.engines.openvino", None)
-    assert load_engine(network, device="cpu").name == "eager"
+    assert load_engine(network, device="cpu", reduced=Reduced({}, False)).name == "eager"

@@ -149,7 +149,7 @@ def test_parts_of_an_input_keep_their_own_steps() -> None:
 
 def test_auto_takes_it_and_8_bits_where_proven() -> None:
     net = network()
-    assert load_engine(net, device="cpu").name == "openvino"
+    assert load_engine(net, device="cpu").name == "eager"
     assert load_engine(net, device="cpu", reduced=in_8_bits(net)).name == "int8"
     assert load_engine(net, "openvino", "cpu", in_8_bits(net)).name == "openvino"
     with pytest.raises(RtstyleError, match="rtstyle quantise"):
