@@ -162,4 +162,4 @@ def test_auto_does_without_an_openvino_that_cannot_be_imported(
 ) -> None:
     monkeypatch.setattr("rtstyle.engines.missing", lambda engine: "")
     monkeypatch.setitem(sys.modules, "rtstyle.engines.openvino", None)
-    assert load_engine(network, device="cpu", reduced=Reduced({}, False)).name == "eager"
+    assert load_engine(network, device="cpu").name == "eager"

@@ -1,5 +1,7 @@
 """The OpenVINO engine: eager's own pictures at any size, other weights at once, 8 bits where proven."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -149,11 +151,35 @@ def test_parts_of_an_input_keep_their_own_steps() -> None:
 
 def test_auto_takes_it_and_8_bits_where_proven() -> None:
     net = network()
-    assert load_engine(net, device="cpu").name == "eager"
+    assert load_engine(net, device="cpu").name == "openvino"
     assert load_engine(net, device="cpu", reduced=in_8_bits(net)).name == "int8"
     assert load_engine(net, "openvino", "cpu", in_8_bits(net)).name == "openvino"
     with pytest.raises(RtstyleError, match="rtstyle quantise"):
         load_engine(net, "int8", "cpu")
+
+
+INTERRUPTED = """
+import os, signal, torch
+from rtstyle.engines import load_engine
+from rtstyle.networks import build
+
+net = build("swift", {"half": 4, "quarter": 8, "eighth": 8})
+engines = [load_engine(net, "openvino", "cpu") for _ in range(2)]
+for engine in engines:
+    engine(torch.zeros(3, 24, 40, dtype=torch.uint8))
+while engines:
+    engines.pop(0), globals().pop("engine", None)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_is_taken_after_engines_are_gone() -> None:
+    """Each compiled model sets a signal stack that goes with it: taking a signal there ends the process."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout.strip()) == (0, "interrupted"), done.stderr
 
 
 def test_a_model_is_built_while_another_thread_restyles() -> None:

@@ -58,7 +58,7 @@ def load_engine(
     """A network made ready to run; the network itself is left as it is.
 
     Args:
-        engine: a name of `ENGINES`, or "auto": 8 bits where `reduced` allows it, else PyTorch.
+        engine: a name of `ENGINES`, or "auto": OpenVINO for a CPU where it is installed, else PyTorch.
         device: "cpu", "cuda", "cuda:N", or "auto" for the first GPU where there is one.
         reduced: what of this network is as good in 8 bits; "int8" needs it, "auto" uses it.
 
@@ -67,9 +67,7 @@ def load_engine(
     """
     place = pick_device(device)
     if engine == "auto":
-        # In float32 OpenVINO reads PyTorch's own weights, and a process that had used it so was seen to crash
-        # later (2026.4.1); the gain there is a tenth, so that this one has to be asked for by name.
-        if reduced is not None and place.type == "cpu" and not missing("openvino"):
+        if place.type == "cpu" and not missing("openvino"):
             with suppress(ImportError, RtstyleError):  # a release too old; a network it does not know
                 from rtstyle.engines.openvino import OpenVINO
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from rtstyle.engines.eager import check_image, one_a_thread
 from rtstyle.engines.openvino_graph import Untranslatable, build_model
 from rtstyle.engines.reduced import Reduced
+from rtstyle.engines.signal_stack import kept_signal_stack
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
 from rtstyle.styles import check_tensors
@@ -100,7 +101,8 @@ class OpenVINO:
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # else every model of one thread is put on the first core
         }
-        request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        with kept_signal_stack():  # compiling sets one that goes with the model (2026.4.1)
+            request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
         if not in_8_bits:
             for name, weight in self.network.state_dict().items():
                 request.set_tensor(name, _shared(weight))
