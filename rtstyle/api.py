@@ -63,7 +63,7 @@ def load_stylizer(
             ``a:0.6,b:0.4``, or ``a,b`` for equal shares; the default style if None.
         strength: 0 (the input untouched) to 1 (the full style).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        engine: ``eager``, ``openvino``, ``int8`` (for a style measured in it), or ``auto``: that, else eager.
+        engine: ``eager``, ``openvino``, ``int8`` (for a style measured in it), or ``auto``: the fastest there is.
 
     Raises:
         RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.

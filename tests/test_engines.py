@@ -8,7 +8,6 @@ import torch
 
 from rtstyle.engines import load_engine, missing, pick_device
 from rtstyle.engines.eager import Eager
-from rtstyle.engines.reduced import Reduced
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network, build
