@@ -56,13 +56,16 @@ def build_model(
         each.set_friendly_name(name)
         each.output(0).set_names({name})
     image = ops.transpose(ops.convert(pixels, np.float32), _whole(0, 3, 1, 2))
-    image = ops.divide(image, _number(peak(dtype)))
+    # Centred, since steps of bfloat16 grow with the value: at 0.5 to 1 they are those of 8 bits, and a still
+    # scene flickered by 3 % more. Weights that are inputs are float32, which has no need of it.
+    middle = 0.0 if ranges is None else 0.5
+    image = ops.subtract(ops.divide(image, _number(peak(dtype))), _number(middle))
     for side, mode in ((network.smallest_side, "edge"), (network.multiple_of, "reflect")):
         high, wide = image.output(0).get_shape()[2:]
         below = (max(0, side - high), max(0, side - wide)) if mode == "edge" else (-high % side, -wide % side)
         if any(below):
             image = ops.pad(image, _whole(0, 0, 0, 0), _whole(0, 0, *below), mode)
-    styled = _Builder(network, weights, ranges).build(image)
+    styled = _Builder(network, weights, ranges).build(image, middle)
     styled = ops.slice(styled, _whole(0, 0), _whole(height, width), _whole(1, 1), _whole(2, 3))
     # As `frame.to_bytes` rounds.
     rounded = ops.add(ops.multiply(styled, _number(peak(dtype))), _number(0.5))
@@ -72,13 +75,23 @@ def build_model(
 
 
 class _Value:
-    """What a network computes with in place of a tensor: an operation being built."""
+    """What a network computes with in place of a tensor: an operation being built.
+
+    It stands for what is built plus `offset`, a number for each channel.
+    """
 
     def __init__(
-        self, builder: _Builder, built: Node, function: Any = None, of: tuple[Any, ...] = ()
+        self, builder: _Builder, built: Node, offset: Tensor, function: Any = None, of: tuple[Any, ...] = ()
     ) -> None:
-        self.builder, self.built = builder, built
+        self.builder, self.built, self.offset = builder, built, offset.expand(_channels(built))
         self.function, self.of = function, of  # what made it, of which arguments
+
+    @property
+    def whole(self) -> Node:
+        """All that it stands for."""
+        if not self.offset.any():
+            return self.built
+        return ops.add(self.built, _constant_column(self.offset))
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, given: Any, named: Any = None) -> _Value:
@@ -101,32 +114,40 @@ class _Builder:
         self._ranges = ranges
         self._names = {id(each): key for key, each in network.named_parameters()}
 
-    def build(self, image: Node) -> Node:
+    def build(self, image: Node, middle: float) -> Node:
         try:
             with torch.no_grad():
-                styled: Any = self._network.restyle(_Value(self, image))  # type: ignore[arg-type]
-            return styled.built
+                styled: Any = self._network.restyle(_Value(self, image, torch.tensor(middle)))  # type: ignore[arg-type]
+            return styled.whole
         except (AttributeError, TypeError) as error:  # of a _Value, where a tensor was wanted
             raise Untranslatable(f"network {self._network.name} cannot be translated: {error}") from error
 
     def operation(self, function: Any, given: Any, named: dict[str, Any]) -> _Value:
+        offset = torch.zeros(())
         if function in (F.conv2d, torch.conv2d) and not named:
             built = self._convolution(*given)
         elif function is F.group_norm:
             built = self._norm(*given, **named)
-        elif function in _FUNCTIONS and named in ({}, {"dim": 1}):  # joined by channels, if at all
-            built = _FUNCTIONS[function](*_each_built(given))
+        elif function is torch.cat and named == {"dim": 1}:
+            built = ops.concat([part.built for part in given[0]], 1)
+            offset = torch.cat([part.offset for part in given[0]])
+        elif function in _MOVES and not named:
+            source, *width = given
+            built = _MOVES[function](source.built, *width)
+            offset = source.offset.repeat_interleave(_channels(built) // len(source.offset))
+        elif function in _FUNCTIONS and not named:
+            built = _FUNCTIONS[function](*(part.whole for part in given))
         else:
             name = getattr(function, "__name__", function)
             raise Untranslatable(f"engine openvino does not know '{name}' of network {self._network.name}")
-        return _Value(self, built, function, given)
+        return _Value(self, built, offset, function, given)
 
     def _norm(self, features: _Value, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Node:
         if groups != weight.numel():
             raise Untranslatable(
                 f"engine openvino knows instance norms only, not {groups} groups of channels"
             )
-        normal = ops.mvn(features.built, _whole(2, 3), True, eps, "inside_sqrt")
+        normal = ops.mvn(features.whole, _whole(2, 3), True, eps, "inside_sqrt")
         return ops.add(ops.multiply(normal, self._column(weight)), self._column(bias))
 
     def _convolution(
@@ -140,11 +161,17 @@ class _Builder:
         kernel, features = self._weights[name], source.built
         if self._ranges is not None and (measured := self._ranges.get(name.removesuffix(".weight"))):
             top, signed = measured
+            if source.offset.any():
+                top, signed = torch.maximum(source.offset, top - source.offset), True
             scales, limit = balanced(top, weight)
             features = self._rounded(source, scales, limit, signed)
             kernel = _rounded_kernel((weight * scales[None, :, None, None]).numpy())
         result = ops.convolution(features, kernel, list(stride), [0, 0], [0, 0], [1, 1])
-        return result if bias is None else ops.add(result, self._column(bias))
+        if bias is not None:
+            result = ops.add(result, self._column(bias))
+        if source.offset.any():
+            result = ops.add(result, _constant_column(weight.sum(dim=(2, 3)) @ source.offset))
+        return result
 
     def _rounded(self, source: _Value, scales: Tensor, limit: float, signed: bool) -> Node:
         """A value in 256 steps, channel by channel divided by its scale.
@@ -166,18 +193,16 @@ class _Builder:
         return ops.reshape(self._weights[self._names[id(weight)]], _whole(1, -1, 1, 1), False)
 
 
-def _each_built(given: Any) -> Any:
-    if isinstance(given, list | tuple):
-        return [_each_built(each) for each in given]
-    return given.built if isinstance(given, _Value) else given
-
-
 def _whole(*numbers: int) -> Node:
     return ops.constant(np.array(numbers, np.int32))
 
 
 def _number(value: float) -> Node:
     return ops.constant(np.float32(value))
+
+
+def _constant_column(values: Tensor) -> Node:
+    return ops.constant(values.numpy().reshape(1, -1, 1, 1))
 
 
 def _channels(features: Node) -> int:
@@ -215,18 +240,16 @@ def _double(features: Node) -> Node:
     return _resized(features, "nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
 
 
-def _joined(parts: list[Node]) -> Node:
-    return ops.concat(parts, 1)
-
-
-_FUNCTIONS: dict[Any, Callable[..., Node]] = {
+# These move values, or weigh them with a sum of one: what is added to all of a channel goes through.
+_MOVES: dict[Any, Callable[..., Node]] = {
     blocks.smooth: _smooth,
     blocks.enlarge: _enlarge,
     blocks.double: _double,
     blocks.reflect: _reflect,
-    blocks.shuffle: lambda features: ops.depth_to_space(features, "depth_first", 2),
     blocks.unshuffle: lambda image: ops.space_to_depth(image, "depth_first", 2),
+}
+_FUNCTIONS: dict[Any, Callable[..., Node]] = {
+    blocks.shuffle: lambda features: ops.depth_to_space(features, "depth_first", 2),
     F.relu_: ops.relu,
     operator.add: ops.add,
-    torch.cat: _joined,
 }
