@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, layers_of, load_backbone
+from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, check_files, layers_of, load_backbone
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.perception.statistics import STATISTICS
 from rtstyle.stylizers import defaults
+from rtstyle.stylizers.gatys_layers import reach
 from rtstyle.stylizers.optimizers import OPTIMIZERS
 
 Weights = dict[str, torch.Tensor]
@@ -152,7 +153,7 @@ def test_a_flat_picture_is_flat_within_the_edge(vgg_file: Path, tmp_path: Path) 
         ("vgg19", "relu6_1", "vgg19 has no layer 'relu6_1'; there are: relu1_1, relu1_2, "),
         ("vgg16", "relu3_4", "vgg16 has no layer 'relu3_4'"),
         ("vgg11", "relu1_1", "no backbone named 'vgg11'; there are: vgg19, vgg16, small_vgg19, "),
-        ("small_vgg19", "relu1_1", "small_vgg19: the weights hold no SE5.conv0.weight"),
+        ("small_vgg19", "relu1_1", "vgg.safetensors: holds weights of vgg19 or vgg16, not of small_vgg19; "),
         ("small_vgg19", "relu5_2", "small_vgg19 has no layer 'relu5_2'"),
     ],
 )
@@ -178,13 +179,45 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
         load_backbone("vgg19", ["relu1_1"], tmp_path / "absent.safetensors")
 
 
-def test_another_networks_weights_are_one_clear_line(tmp_path: Path) -> None:
-    file = tmp_path / "alexnet.safetensors"
-    save_file({"features.0.weight": torch.zeros(64, 3, 11, 11), "features.0.bias": torch.zeros(64)}, file)
-    with pytest.raises(
-        RtstyleError, match=r"features.0.weight is \(64, 3, 11, 11\) in the weights, .* another"
-    ):
-        load_backbone("vgg19", ["relu1_1"], file)
+def first(index: str, shape: tuple[int, ...]) -> Weights:
+    return {f"features.{index}.weight": torch.zeros(shape), f"features.{index}.bias": torch.zeros(shape[0])}
+
+
+ALEXNET = first("0", (64, 3, 11, 11))
+# Its first convolution has VGG's shape, and would do for relu1_1.
+SQUEEZENET = first("0", (64, 3, 3, 3)) | first("3.squeeze", (16, 64, 1, 1))
+# The same modules to relu3_3: then VGG19 goes on with features.16, VGG16 with features.17.
+VGG16 = vgg_weights({**PREFIX, 14: (8, 8), 17: (8, 8)})
+STRANGE = first("0", (64, 5, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (ALEXNET, r"other\.pth: holds weights of alexnet, not of vgg19; is it the wrong file"),
+        (SQUEEZENET, r"other\.pth: holds weights of squeezenet1_1, not of vgg19; "),
+        (VGG16, r"other\.pth: holds weights of vgg16, not of vgg19; "),
+        (STRANGE, r"other\.pth: vgg19: features\.0\.weight is \(64, 5, 3, 3\) in the weights"),
+    ],
+)
+def test_another_networks_weights_are_one_clear_line(weights: Weights, says: str, tmp_path: Path) -> None:
+    torch.save(weights, tmp_path / "other.pth")
+    for load in (lambda file: load_backbone("vgg19", ["relu1_1"], file), lambda file: reach("vgg19", file)):
+        with pytest.raises(RtstyleError, match=says):
+            load(tmp_path / "other.pth")
+
+
+def test_weights_that_nothing_reads_are_one_clear_line(vgg_file: Path) -> None:
+    check_files({"vgg16": vgg_file}, ["vgg16"])
+    check_files({"small_vgg19": vgg_file}, ["vgg19"], spare=["small_vgg19"])
+    with pytest.raises(RtstyleError) as caught:
+        check_files({"vgg16": vgg_file}, ["vgg19"], "--loss-network", spare=["small_vgg19"])
+    assert str(caught.value) == (
+        f"vgg16={vgg_file}: nothing uses the weights of vgg16, the backbone is vgg19; "
+        "add --loss-network vgg16, or leave them out"
+    )
+    with pytest.raises(RtstyleError, match=r"vgg19: no weights file at 'none\.pth'"):
+        check_files({"vgg19": "none.pth"}, ["vgg19"])
 
 
 @pytest.mark.parametrize(("layer", "side"), [("relu1_1", 1), ("relu2_1", 2), ("relu3_2", 4)])

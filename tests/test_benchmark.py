@@ -34,6 +34,7 @@ from rtstyle.benchmark.plot import draw_speeds
 from rtstyle.benchmark.scene import Scene, laid_out, there_and_back
 from rtstyle.benchmark.stages import converter, decoding, encoding, until, video_latency
 from rtstyle.cli import main
+from rtstyle.cli.benchmark_report import size_lines
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
 from rtstyle.media.video_file import VideoFileSource
@@ -371,6 +372,24 @@ def test_lines_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "two sizes or more" in said.out
 
 
+def test_8_bits_are_said_where_the_product_is_in_more() -> None:
+    speed = {
+        "fps": {"median": 5.0, "lowest": 4.0, "highest": 6.0},
+        "latency_ms": {"p50": 1.0, "p95": 2.0, "p99": 3.0},
+    }
+    run = {"style": "s", "flop": 1e9, "network": speed, "flop_per_second": 5e9, "precision": "float32"}
+    runs = [{**run, "engine": engine, "share_of_ceiling": 1.25} for engine in ("openvino", "int8")]
+    size = {
+        "width": 8, "height": 4, "ceiling": {"float32": {"median": 4e9}, "copy": {"median": 1e9}},
+        "stages": dict.fromkeys(("decode", "to_rgb", "to_yuv"), speed), "runs": runs,
+    }  # fmt: skip
+    shares = [line for line in size_lines(size) if "GFLOP/s, 1.25" in line]
+    assert [line.partition("1.25 ")[2] for line in shares] == [
+        "of the float32 product",
+        "of the float32 product, which the part in 8 bits may outdo",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -382,7 +401,8 @@ def test_lines_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         (["--seconds", "0"], "--seconds is 0; allowed are numbers above 0"),
         (["--seconds", "nan"], "--seconds is nan"),
         (["--rounds", "0"], "--rounds is 0; allowed are whole numbers from 1"),
-        (["--plot", "speed.jpg"], "--plot draws a PNG; name it speed.png"),
+        (["--plot", "speed.svg"], "--plot speed.svg: a figure is a picture, with one of"),
+        (["--plot", __file__ + "/speed.png"], "cannot make this folder"),
         (["--input", "nothing.mp4", "--styles", "tiny", "--engines", "eager"], "nothing.mp4: no such file"),
         (["--device", "moon"], "moon"),
     ],
@@ -393,6 +413,13 @@ def test_bad_input_is_one_line(arguments: list[str], line: str, capsys: pytest.C
     assert said.out == ""
     assert line in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_plot_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    assert main(["benchmark", "--plot", str(tmp_path / "mine.png")]) == 1
+    assert "mine.png: exists already; use --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"
 
 
 def test_a_plot_of_one_size_can_be_drawn(tmp_path: Path) -> None:

@@ -15,16 +15,19 @@ from safetensors.torch import save_file
 import rtstyle.cli.gatys_report
 from rtstyle.cli import main
 from rtstyle.media.image_file import read_image
+from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.stylizers import gatys_memory, gatys_video
 from rtstyle.stylizers.gatys_layers import load_measuring, reach
 from tests.media import Clip, read
+from tests.test_backbones import vgg_weights
 
 SHORT = ["--size", "64", "--scales", "48", "--steps", "8"]
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in: photo.png, a.png, b.png, mask.png, whole.safetensors, short.safetensors."""
+    """A folder to work in: photo.png, a.png, b.png, mask.png, whole.safetensors, short.safetensors,
+    and sixteen.safetensors, of VGG16."""
     random = np.random.default_rng(0)
     for name in ("photo", "a", "b"):
         coarse = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
@@ -43,6 +46,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             channels, index = 4, index + 2
         index += 1
     save_file(weights, tmp_path / "whole.safetensors")
+    sixteen = vgg_weights({index: (4 if index else 3, 4) for index in PLANS["vgg16"].values()})
+    save_file(sixteen, tmp_path / "sixteen.safetensors")
     short = {key: value for key, value in weights.items() if int(key.split(".")[1]) <= 16}
     save_file(short, tmp_path / "short.safetensors")
     monkeypatch.chdir(tmp_path)
@@ -99,7 +104,7 @@ def test_the_table_has_a_row_every_fifty_steps(
 CHOICES = (
     "--init noise", "--init b.png", "--optimizer adam", "--colors photo", "--colors match",
     "--colors histogram", "--style-loss gaussian", "--pooling average", "--style-scale 0.7",
-    "--content-mask mask.png", "--mask mask.png", "--style-layers relu1_1:2,relu2_1",
+    "--content-mask mask.png", "--mask mask.png", "--style-layers relu1_1=2,relu2_1",
 )  # fmt: skip
 
 
@@ -146,13 +151,15 @@ def test_an_interrupted_run_goes_on_to_the_same_picture(
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", stop_at_six)
-    assert gatys("photo.png", "a.png", "out.png") == 130
+    beside = ("--plot", "plot.png", "--every", "4")
+    assert gatys("photo.png", "a.png", "out.png", *beside) == 130
     assert "out.partial.png is how far it came" in capsys.readouterr().err
     assert pixels("out.partial.png").shape == (3, 48, 64) and not (place / "out.png").exists()
     monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", hear)
     assert gatys("photo.png", "a.png", "out.png", "--style-weight", "3") == 1
     assert "of another painting (--style-weight was" in line(capsys)
-    assert gatys("photo.png", "a.png", "out.png", "--json") == 0
+    assert {"plot.png", "out.00004.png"} <= {path.name for path in place.iterdir()}
+    assert gatys("photo.png", "a.png", "out.png", *beside, "--json") == 0, "its own figures are no others'"
     told = capsys.readouterr()
     assert "going on from step 6" in told.err and json.loads(told.out)["steps"] == 8
     assert torch.equal(pixels("out.png"), pixels("whole.png")), "bit for bit, on one machine"
@@ -181,7 +188,7 @@ def test_what_the_weights_lack_is_replaced_and_said(capsys: pytest.CaptureFixtur
 
 
 def test_backbones_are_compared_on_a_sheet(capsys: pytest.CaptureFixture[str]) -> None:
-    files = ["vgg16=whole.safetensors", "vgg19=whole.safetensors"]
+    files = ["vgg16=sixteen.safetensors", "vgg19=whole.safetensors"]
     run = [
         "gatys",
         "photo.png",
@@ -214,10 +221,21 @@ BAD = {
     "photo.png a.png a.png --overwrite": "a.png: is the input itself",
     "none.png a.png o.png": "none.png",
     "photo.png a.png o.png --style-layers relu9_1": "has no layer 'relu9_1'; there are: relu1_1",
-    "photo.png a.png o.png --style-layers relu1_1:0": "their weights need to be above 0",
+    "photo.png a.png o.png --style-layers relu1_1=0": "their weights need to be above 0",
+    "photo.png a.png o.png --style-layers relu1_1:2": "a layer's weight comes after '=', as in relu1_1=2",
+    "photo.png a.png o.png --seconds 0": "'0' is not a number above 0",
+    "photo.png a.png o.png --seconds -3": "'-3' is not a number above 0",
+    "photo.png a.png o.png --backbone-weights alexnet=whole.safetensors": "the backbone is vgg19; add",
+    "photo.png a.png o.mp4 --backbone-weights alexnet=whole.safetensors": "the backbone is vgg19; add",
+    "photo.png a.png o.png --backbone vgg16 --backbone-weights vgg16=whole.safetensors": "not of vgg16",
     "photo.png a.png o.png --backbone-weights vgg19=none.pth": "no weights file at 'none.pth'",
     "photo.png a.png o.png --backbone-weights vgg19": "it is NAME=FILE",
     "photo.png a.png o.png --plot curves.svg": "--plot curves.svg: a figure is a picture",
+    "photo.png a.png o.png --plot b.png": "b.png: exists already; use --overwrite",
+    "photo.png a.png o.png --plot a.png --overwrite": "a.png: is the input itself",
+    "photo.png a.png o.png --plot o.png": "--plot o.png: is the output itself",
+    "photo.png a.png o.png --every 4": "o.00008.png: exists already; use --overwrite",
+    "photo.png a.png o.png --compare vgg19 --every 4": "--compare makes several; choose",
     "photo.png a.png mask.png --mask mask.png --overwrite": "mask.png: is the input itself",
     "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",
     "photo.png a.png o.png --compare vgg19,vgg20": "no backbone named 'vgg20'; there are: vgg19",
@@ -226,12 +244,14 @@ BAD = {
 
 @pytest.mark.parametrize("arguments", BAD)
 def test_bad_input_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("o.00008.png").write_bytes(b"mine")
     files = [] if "--backbone-weights" in arguments else ["--backbone-weights", "vgg19=whole.safetensors"]
     try:
         code = main(["gatys", *arguments.split(), *files])
     except SystemExit as error:  # argparse's own
         code = int(error.code or 0)
     assert code in (1, 2) and BAD[arguments] in capsys.readouterr().err
+    assert Path("o.00008.png").read_bytes() == b"mine" and not Path("o.png").exists()
 
 
 def test_too_large_is_said_before_the_work(

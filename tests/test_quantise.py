@@ -14,6 +14,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 from rtstyle.cli import main
 from rtstyle.networks import build
 from rtstyle.styles import Style, load_style, save_style
+from rtstyle.training.quantise import attempts
 
 SMALL = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
 
@@ -21,6 +22,7 @@ SMALL = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_bloc
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("RTSTYLE_STYLES", str(tmp_path / "styles"))
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     save_style(tmp_path / "styles" / "mine.safetensors", build("swift", SMALL), Style("mine"), half=True)
     random = np.random.default_rng(1)
@@ -42,11 +44,12 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_figures_and_ranges_are_noted_on_the_card(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = load_style("mine")[1].state_dict()
+    source = tmp_path / "styles" / "mine.safetensors"
+    held, before = source.read_bytes(), load_style("mine")[1].state_dict()
     assert main(["quantise", "mine", *options]) == 0
     told = json.loads(capsys.readouterr().out)
-    card, network = load_style("mine")
-    assert told["file"] == str(tmp_path / "styles" / "mine.safetensors")
+    card, network = load_style(tmp_path / "mine.safetensors")
+    assert told["file"] == "mine.safetensors" and source.read_bytes() == held, "a copy is written, here"
     assert {
         name: card.int8[name] for name in ("psnr", "worst_psnr", "style_error", "flicker")
     }.items() <= told.items()
@@ -55,17 +58,49 @@ def test_figures_and_ranges_are_noted_on_the_card(
     assert all(torch.equal(each, before[key]) for key, each in network.state_dict().items())
 
 
-def test_another_file_may_be_named(options: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "other.safetensors"
-    assert main(["quantise", "mine", *options, "--out", str(out)]) == 0
+def test_another_file_may_be_named_and_none_is_replaced_unasked(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "other.safetensors"
+    assert main(["quantise", "mine", *options[:-1], "--out", str(out)]) == 0
     assert load_style(out)[0].int8 and not load_style("mine")[0].int8
+    assert f"written to {out}: " in capsys.readouterr().out
+    source = tmp_path / "styles" / "mine.safetensors"
+    held = source.read_bytes()
+    for again in (out, source):
+        assert main(["quantise", str(again), *options, "--out", str(again)]) == 1
+        assert f"{again}: exists already; use --overwrite" in capsys.readouterr().err
+    assert source.read_bytes() == held
+    assert main(["quantise", str(source), *options, "--out", str(source), "--overwrite"]) == 0
+    assert load_style("mine")[0].int8
+
+
+def test_what_is_tried_goes_down_to_float32() -> None:
+    ranges = {name: (torch.ones(1), False) for name in "abcd"}
+    alone = dict.fromkeys(
+        ranges, 1.01
+    )  # each adds 0.0201 to the square, of which 1.05² - 1 = 0.1025 is allowed
+    tried = [("".join(reduced.ranges), reduced.bfloat16) for reduced in attempts(ranges, alone, 1.03)]
+    # With bfloat16 1.05² - 1.03² = 0.0416 is left: two convolutions.
+    assert tried == [
+        ("ab", True),
+        ("a", True),
+        ("", True),
+        ("abcd", False),
+        ("ab", False),
+        ("a", False),
+        ("", False),
+    ]
+    tried = [("".join(reduced.ranges), reduced.bfloat16) for reduced in attempts(ranges, alone, 1.06)]
+    assert tried[:2] == [("", True), ("abcd", False)]
+    assert not any(reduced.bfloat16 for reduced in attempts(ranges, alone, None))
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         (["--size", "31"], "--size is 31; allowed are whole numbers from 32 up"),
-        (["--out", "new.st"], "new.st: a style is a .safetensors file; name it new.safetensors"),
+        (["--out", "new.st"], "a style is saved as NAME.safetensors; got 'new.st'"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_measured(
@@ -78,9 +113,12 @@ def test_what_cannot_work_is_refused_before_anything_is_measured(
 def test_a_folder_that_is_locked_is_refused_before_anything_is_measured(
     options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+    def locked(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", locked)
     assert main(["quantise", "mine", *options]) == 1
-    assert "nothing can be written there; name another file with --out" in capsys.readouterr().err
+    assert "mine.safetensors: cannot be written (Permission denied)" in capsys.readouterr().err
 
 
 def test_bfloat16_that_was_not_measured_is_not_noted(
@@ -89,7 +127,7 @@ def test_bfloat16_that_was_not_measured_is_not_noted(
     monkeypatch.setattr("rtstyle.engines.openvino.has_bfloat16", lambda: False)
     assert main(["quantise", "mine", *options]) == 0
     assert json.loads(capsys.readouterr().out)["bfloat16"] is False
-    assert load_style("mine")[0].int8["bfloat16"] is False
+    assert load_style("mine.safetensors")[0].int8["bfloat16"] is False
 
 
 def test_too_few_photos_are_refused(

@@ -87,6 +87,10 @@ def test_the_figure(
     assert figure.shape[2] > 8 + 2 * 48 and figure.shape[1] > 2 * 32  # labels need their room
     assert main(run) == 1
     assert "figure.png: exists already" in capsys.readouterr().err
+    assert main([*run[:2], "f.png", "--layers", "relu1_1=2", *run[-2:]]) == 1
+    assert "--layers: the figure shows each layer in full" in capsys.readouterr().err
+    assert main([*run[:2], "f.png", *run[-2:], "alexnet=vgg.safetensors"]) == 1
+    assert "nothing uses the weights of alexnet, the backbone is vgg19" in capsys.readouterr().err
     assert main([*run[:2], "f.png", "--layers", "relu4_1", *run[-2:]]) == 1
     assert "relu4_1 was asked for, but the weights hold only relu1_1" in capsys.readouterr().err
 

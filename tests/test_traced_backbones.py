@@ -13,6 +13,7 @@ from torchvision.models.feature_extraction import get_graph_node_names
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import DEFAULTS, TORCHVISION_DEVIATION, TORCHVISION_MEAN, load_backbone
 from rtstyle.perception.backbones.networks import NETWORKS, build
+from rtstyle.perception.backbones.weights import read_weights
 
 Weights = dict[str, Tensor]
 
@@ -130,6 +131,14 @@ def test_a_training_programs_checkpoint_loads(tmp_path: Path) -> None:
     assert torch.equal(one, other)
 
 
+def test_only_the_beginning_of_a_name_is_dropped(tmp_path: Path) -> None:
+    torch.save(
+        {f"{name}.weight": torch.zeros(1) for name in ("module.a.module.b", "submodule.c")},
+        tmp_path / "w.pth",
+    )
+    assert list(read_weights(tmp_path / "w.pth")[0]) == ["a.module.b.weight", "submodule.c.weight"]
+
+
 def test_what_is_no_state_dict_is_one_clear_line(tmp_path: Path) -> None:
     whole, empty, other = tmp_path / "whole.pth", tmp_path / "empty.pth", tmp_path / "weights.h5"
     torch.save(nn.Conv2d(1, 1, 1), whole)
@@ -149,14 +158,23 @@ def test_what_is_no_state_dict_is_one_clear_line(tmp_path: Path) -> None:
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "vgg.safetensors"
     save_file({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, file)
-    with pytest.raises(
-        RtstyleError, match=r"alexnet: features.0.weight is \(64, 3, 3, 3\) in the weights, \(64, 3, 11"
-    ):
+    for name, layer in (("alexnet", "relu1"), ("resnet50", "relu")):
+        with pytest.raises(RtstyleError, match=rf"vgg\.safetensors: holds weights of vgg19 or .* of {name};"):
+            load_backbone(name, [layer], file)
+    strange = {"features.0.weight": torch.zeros(64, 5, 11, 11), "features.0.bias": torch.zeros(64)}
+    save_file(strange, file)
+    with pytest.raises(RtstyleError, match=r"alexnet: features.0.weight is \(64, 5, 11, 11\) in the weights"):
         load_backbone("alexnet", ["relu1"], file)
-    with pytest.raises(
-        RtstyleError, match=r"resnet50: relu was asked for, but the weights hold no layer of it"
-    ):
+    with pytest.raises(RtstyleError, match="relu was asked for, but the weights hold no layer of it"):
         load_backbone("resnet50", ["relu"], file)
+
+
+def test_a_deeper_sister_is_refused(tmp_path: Path) -> None:
+    """A ResNet-101 has every weight of a ResNet-50, in the same shapes, and more in its third stage."""
+    weights = weights_of("resnet50") | {"layer3.6.conv1.weight": torch.zeros(256, 1024, 1, 1)}
+    torch.save(weights | {"fc.weight": torch.zeros(4, 2048)}, tmp_path / "resnet101.pth")
+    with pytest.raises(RtstyleError, match=r"resnet101\.pth: resnet50: has no layer3\.6\.conv1, the weights"):
+        load_backbone("resnet50", ["relu"], tmp_path / "resnet101.pth")
 
 
 # AlexNet by hand: the first convolution keeps (n + 4 - 11) / 4 + 1, each pooling (n - 3) / 2 + 1.

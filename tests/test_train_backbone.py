@@ -1,6 +1,7 @@
 """`rtstyle train-backbone`: two drawn classes are learnt, what is written dreams, slips get one line."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+import rtstyle.training.backbone
 from rtstyle.cli import main
 from rtstyle.errors import RtstyleError
 from rtstyle.media.image_file import Picture, read_image, write_image
 from rtstyle.perception.backbones.weights import read_weights
-from rtstyle.training.backbone import Epoch, load_trainable, train_backbone
+from rtstyle.training.backbone import Epoch, Trained, load_trainable, train_backbone
 from rtstyle.training.backbone_plot import SIZE, draw_epochs
 from rtstyle.training.classes import Classes, middle_crop, random_crop, read_classes, split
 from tests.test_backbones import PREFIX, vgg_weights
@@ -79,7 +81,11 @@ def test_what_is_learnt_dreams(folder: Path, tmp_path: Path, capsys: pytest.Capt
     before = read_weights(folder / "vgg16.safetensors")[0]
     assert torch.equal(weights["features.0.weight"], before["features.0.weight"]), "frozen"
     assert weights["classifier.weight"].shape == (2, 8)
+    capsys.readouterr()
     assert train(folder, out) == 1, "nothing is replaced"
+    assert "stripes.safetensors: exists already" in capsys.readouterr().err
+    assert train(folder, out.with_name("b.safetensors"), "--plot", facts["plot"]) == 1
+    assert "stripes.plot.png: exists already" in capsys.readouterr().err
     photo = str(folder / "stripes" / "lying" / "0.png")
     own = ["--backbone", "vgg16", "--backbone-weights", f"vgg16={out}"]
     painting = str(tmp_path / "painting.png")
@@ -125,6 +131,69 @@ def test_a_stopped_training_gives_its_best(folder: Path) -> None:
     backbone, _ = load_trainable("vgg16", folder / "vgg16.safetensors")
     with pytest.raises(KeyboardInterrupt):
         train_backbone(backbone, classes, training, validation, crop=32, stop=lambda: True)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_second_ctrl_c_gives_the_best_too(asked: bool, folder: Path) -> None:
+    """One that could not wait for the step to end; unasked for, it stays what it is."""
+    heard: list[Epoch] = []
+    struck: list[int] = []
+
+    def interrupt(done: int, of: int) -> None:
+        if len(heard) == 2:
+            struck.append(done)
+            raise KeyboardInterrupt
+
+    backbone, _ = load_trainable("vgg16", folder / "vgg16.safetensors")
+
+    def train() -> Trained:
+        return train_backbone(
+            backbone, *classes_of(folder), crop=32, epochs=9, listener=heard.append, progress=interrupt,
+            stop=lambda: asked and bool(struck),
+        )  # fmt: skip
+
+    if asked:
+        assert train().epoch in heard and len(heard) == 2
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            train()
+
+
+@pytest.mark.parametrize("where", ["learnt", "tested"])
+def test_the_best_outlives_a_loss_that_is_lost(
+    where: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losses: list[bool] = []  # of each one that is checked: two of training and one of validation an epoch
+    plain = rtstyle.training.backbone._check_loss
+
+    def check(loss: float, epoch: int, rate: float) -> None:
+        losses.append(epoch == 2)
+        plain(math.nan if losses.count(True) == (1 if where == "learnt" else 3) else loss, epoch, rate)
+
+    monkeypatch.setattr(rtstyle.training.backbone, "_check_loss", check)
+    out = tmp_path / "out.safetensors"
+    assert train(folder, out, "--json", "--quiet") == 1
+    said = capsys.readouterr()
+    run = json.loads(said.out)["runs"][0]
+    assert [epoch["number"] for epoch in run["epochs"]] == [0, 1]
+    lost = "vgg16: the loss is nan in epoch 2; lower --rate (1e-05)"
+    assert said.err == f"rtstyle: {lost}; {out} holds the best before, of epoch {run['best']}\n"
+    weights = read_weights(out)[0]
+    assert all(bool(weight.isfinite().all()) for weight in weights.values())
+    assert (tmp_path / "out.plot.png").exists()
+
+
+def test_weights_that_are_damaged_are_said(folder: Path, tmp_path: Path) -> None:
+    weights = vgg_weights(PREFIX)
+    weights["features.12.bias"][0] = math.nan
+    save_file(weights, tmp_path / "damaged.safetensors")
+    backbone, _ = load_trainable("vgg16", tmp_path / "damaged.safetensors")
+    with pytest.raises(RtstyleError, match="relu3_2 is not finite; are the weights to begin with damaged"):
+        train_backbone(backbone, *classes_of(folder), crop=32, epochs=1)
 
 
 def test_every_class_is_split_alike() -> None:
@@ -186,6 +255,9 @@ def test_slips_get_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capture
     absent = ("--compare", "vgg16,vgg19", "--backbone-weights", "vgg19=none.pth")
     assert train(folder, tmp_path / "out.safetensors", *absent) == 1
     assert "vgg19: no weights file at 'none.pth'" in capsys.readouterr().err
+    other = ("--backbone-weights", "vgg19=none.pth")
+    assert train(folder, tmp_path / "out.safetensors", *other) == 1
+    assert "nothing uses the weights of vgg19, the backbone is vgg16; add" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     before = folder / "vgg16.safetensors"
     assert train(folder, before, "--overwrite") == 1

@@ -12,16 +12,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import rtstyle.cli.train_report
 import rtstyle.training
 from rtstyle.cli import main
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
+from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.styles import Style, load_style, save_style
 from rtstyle.training.plot import LossPlot
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.recipe_file import make_recipe, read_recipe_file
 from rtstyle.training.train import Step
+from tests.test_backbones import vgg_weights
 
 TINY = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
 NUMBERS = ["--steps", "3", "--batch", "2", "--crop", "32", "--style-size", "40", "--quiet"]
@@ -134,7 +137,9 @@ def test_a_recipe_file_says_all(place: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_vgg16_may_measure(place: Path) -> None:
-    arguments = ["--loss-network", "vgg16", "--backbone-weights", "vgg16=vgg.safetensors"]
+    sixteen = vgg_weights({index: (4 if index else 3, 4) for index in PLANS["vgg16"].values()})
+    save_file(sixteen, place / "vgg16.safetensors")
+    arguments = ["--loss-network", "vgg16", "--backbone-weights", "vgg16=vgg16.safetensors"]
     text = (
         'picture = "picture.png"\ncontent = "photos"\n[style_layers]\n"vgg19.relu2_1" = 1.0\n'
         '[content_layers]\n"small_vgg19.relu3_3" = 1.0\n'
@@ -173,8 +178,14 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
         (["--content", "styles"], "styles: no pictures there"),
         (["--batch", "5"], "holds 4 pictures, fewer than the 5 of a batch"),
         (["--backbone-weights", "vgg19=gone.safetensors"], "vgg19: no weights file at 'gone.safetensors'"),
-        (["--backbone-weights", "small_vgg19=vgg.safetensors"], "SE5."),
+        (["--backbone-weights", "small_vgg19=vgg.safetensors"], "weights of vgg19, not of small_vgg19"),
         (["--out", "old.safetensors"], "exists already; use --overwrite"),
+        (["--out", "new.safetensors"], "new.best.safetensors: exists already; use --overwrite"),
+        (["--plot", "mine.png"], "mine.png: exists already; use --overwrite"),
+        (["--preview", "mine.png"], "mine.png: exists already; use --overwrite"),
+        (["--preview", "picture.png", "--overwrite"], "picture.png: is the input itself"),
+        (["--plot", "curves.svg"], "--plot curves.svg: a figure is a picture"),
+        (["--backbone-weights", "vgg16=vgg.safetensors"], "the backbone is vgg19; add --loss-network vgg16"),
         (["--out", "picture.png/x.safetensors"], "picture.png: cannot make this folder"),
         (["--out", "mine.pth"], "a style is saved as NAME.safetensors"),
         (["--start", "plain_stroke"], "did you mean 'plain_strokes'?"),
@@ -185,10 +196,13 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
 def test_what_cannot_work_is_one_clear_line_before_any_work(
     arguments: list[str], said: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "old.safetensors").write_bytes(b"old")
+    kept = [place / name for name in ("old.safetensors", "new.best.safetensors", "mine.png")]
+    for path in kept:
+        path.write_bytes(b"old")
     assert fit(*arguments) == 1
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error
+    assert [path.read_bytes() for path in kept] == [b"old"] * 3
     assert not list(place.glob("*.p*ng.p*")) and not list(place.glob("*.checkpoint"))
 
 
@@ -214,11 +228,13 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(LossPlot, "__call__", listen)
-    arguments = *FIT, *NUMBERS[:-1]
+    arguments = *FIT, *NUMBERS[:-1], "--preview", "sheet.png"
+    monkeypatch.setattr(rtstyle.cli.train_report, "EVERY", 1)
     assert train(*arguments) == 130
     error = capsys.readouterr().err
     assert "the state is kept in picture.checkpoint; the same command goes on from there" in error
     assert heard == [1, 2] and not (place / "picture.safetensors").exists()
+    assert (place / "sheet.png").exists(), "of the run that goes on, which may replace it"
     assert train(*arguments) == 0
     error = capsys.readouterr().err
     assert heard == [1, 2, 3] and "going on from step 2" in error
@@ -227,9 +243,11 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
 
 
 def test_a_run_does_not_end_for_its_preview(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train(*FIT, *NUMBERS[:-1], "--preview", "gone/sheet.png", "--plot", "gone/plot.png") == 0
+    for name in ("sheet.png", "plot.png"):  # a folder is no file, and is found out late
+        (place / name).mkdir()
+    assert train(*FIT, *NUMBERS[:-1], "--preview", "sheet.png", "--plot", "plot.png") == 0
     error = capsys.readouterr().err
-    assert "gone/sheet.png" in error and "gone/plot.png" in error
+    assert "cannot write picture 'sheet.png'" in error and "cannot write picture 'plot.png'" in error
     assert (place / "picture.safetensors").exists()
 
 

@@ -6,13 +6,14 @@ Distort Pretrained Features and Underperform Out-of-Distribution").
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
@@ -20,11 +21,10 @@ from rtstyle.perception.backbones import Backbone, Classifier, layers_of, load_b
 from rtstyle.stylizers.defaults import TUNED_BATCH, TUNED_CROP, TUNED_EPOCHS, TUNED_RATE
 from rtstyle.stylizers.gatys_layers import reach
 from rtstyle.training.classes import Classes, middle_crop, random_crop
+from rtstyle.training.classifying import Classifying, fit_head, tested
 
 _HEAD_RATE = 1e-4  # for the classifier, beside it
-_DECAY = 1e-1  # of the classifier's weights, alone on features of deviation 1
 _TRAINED = 0.4  # share of a backbone's layers, the deepest, that are tuned
-_TURNS = 100  # of L-BFGS, for the classifier alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,45 +40,20 @@ class Epoch:
     right: tuple[int, ...]  # validation pictures told rightly, of each class
     seconds: float
 
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The larger the better: by validation accuracy, then loss."""
+        return self.validation_accuracy, -self.validation_loss
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """The best state: by validation accuracy, then loss."""
+    """The best state, by `Epoch.rank`."""
 
     backbone: Backbone
     classifier: Classifier
     epoch: Epoch
-
-
-class Classifying(nn.Module):
-    """(B, 3, H, W) in [0, 1] to (B, classes): a linear map of the mean of a backbone's layer."""
-
-    center: Tensor
-    scale: Tensor
-
-    def __init__(self, backbone: Backbone, layer: str, classes: int) -> None:
-        super().__init__()
-        self.backbone, self.layer = backbone, layer
-        with torch.no_grad():
-            channels = self.mean_features(torch.zeros(1, 3, backbone.smallest, backbone.smallest)).shape[1]
-        self.head = nn.Linear(channels, classes)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        self.register_buffer("center", torch.zeros(channels))
-        self.register_buffer("scale", torch.ones(channels))
-
-    def mean_features(self, images: Tensor) -> Tensor:
-        """(B, C)."""
-        return self.backbone(images)[self.layer].mean((2, 3))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head((self.mean_features(images) - self.center) / self.scale)
-
-    def classifier(self, names: tuple[str, ...]) -> Classifier:
-        """The same map of the features as they are."""
-        weight = self.head.weight.detach() / self.scale
-        bias = self.head.bias.detach() - weight @ self.center
-        return Classifier(self.layer, weight.cpu(), bias.cpu(), names)
+    lost: str = ""  # why training ended before its last epoch, where it went astray
 
 
 def load_trainable(name: str, file: Path | None = None, frozen: str | None = None) -> tuple[Backbone, str]:
@@ -124,9 +99,9 @@ def train_backbone(
         crop: pixels a side. batch: pictures a step.
         listener: called after each epoch, the first being 0.
         progress: called with the pictures seen and all of the epoch.
-        stop: asked before each step; the best state so far is then the result.
+        stop: asked before each step; the best state so far is then the result, as when the loss is lost.
 
-    Raises KeyboardInterrupt when stopped before the first epoch is over, RtstyleError when the loss is lost.
+    Raises KeyboardInterrupt or RtstyleError when that happens before the first epoch is over.
     """
     random = torch.Generator().manual_seed(seed)
     model = Classifying(backbone, backbone.layers[-1], len(classes.names)).to(device)
@@ -153,84 +128,59 @@ def train_backbone(
     )
     steps = epochs * -(-len(training) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
-    best: tuple[tuple[float, float], Epoch, dict[str, Tensor]] | None = None
+    best: tuple[Epoch, dict[str, Tensor]] | None = None
+    lost = ""
     try:
         for number in range(epochs + 1):
             begin, sums = perf_counter(), torch.zeros(2, device=device)
             if number == 0:
-                sums += _fit_head(model, middles(training), even)
+                sums += fit_head(model, middles(training), even)
             else:
                 order = torch.randperm(len(training), generator=random).tolist()
                 shuffled = [training[place] for place in order]
                 for images, own in crops(shuffled, lambda picture: random_crop(picture, crop, random)):
                     answers = model(images)
                     loss = F.cross_entropy(answers, own, weight=even)
-                    if not torch.isfinite(loss):
-                        lost = f"the loss is {float(loss)} in epoch {number}"
-                        raise RtstyleError(f"{lost}; lower --rate ({rate:g})")
+                    _check_loss(float(loss.detach()), number, rate)
                     optimizer.zero_grad(set_to_none=True)
                     loss.backward()
                     optimizer.step()
                     schedule.step()
                     sums += torch.stack([loss.detach() * len(own), (answers.argmax(1) == own).sum()])
             mean_loss, accuracy = (sums / len(training)).tolist()
-            tested = _tested(model, middles(validation), even)
-            right = tuple(tested[1])
+            validation_loss, right = tested(model, middles(validation), even)
+            _check_loss(validation_loss, number, rate)
             epoch = Epoch(
-                number, epochs, mean_loss, accuracy, tested[0], sum(right) / len(validation), right,
+                number, epochs, mean_loss, accuracy, validation_loss, sum(right) / len(validation), right,
                 perf_counter() - begin,
             )  # fmt: skip
             listener(epoch)
-            rank = (epoch.validation_accuracy, -epoch.validation_loss)
-            if best is None or rank > best[0]:
-                best = rank, epoch, copy.deepcopy(model.state_dict())
+            if best is None or epoch.rank > best[0].rank:
+                best = epoch, copy.deepcopy(model.state_dict())
     except _Stopped:
         if best is None:
             raise KeyboardInterrupt from None
+    except KeyboardInterrupt:
+        if best is None or not stop():  # else who asked for a stop could not wait for the step to end
+            raise
+    except _Lost as astray:
+        if best is None:
+            raise RtstyleError(str(astray)) from None
+        lost = str(astray)
     assert best is not None
-    model.load_state_dict(best[2])
+    model.load_state_dict(best[1])
     backbone.requires_grad_(False)
-    return Trained(backbone.cpu(), model.cpu().classifier(classes.names), best[1])
+    return Trained(backbone.cpu(), model.cpu().classifier(classes.names), best[0], lost)
 
 
 class _Stopped(Exception):
     """Asked to stop between two steps."""
 
 
-def _fit_head(model: Classifying, batches: Iterator[tuple[Tensor, Tensor]], even: Tensor) -> Tensor:
-    """Fit the classifier alone, on features of deviation 1; the sums of its losses and of right answers."""
-    with torch.no_grad():
-        seen = [(model.mean_features(images), labels) for images, labels in batches]
-    features, labels = (torch.cat(part) for part in zip(*seen, strict=True))
-    model.center.copy_(features.mean(0))
-    model.scale.copy_(features.std(0).clamp_min(1e-3 * features.std()))  # some are nearly always 0
-    features = (features - model.center) / model.scale
-    optimizer = torch.optim.LBFGS(
-        model.head.parameters(), max_iter=_TURNS, line_search_fn="strong_wolfe", tolerance_change=1e-7
-    )
-
-    def measured() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model.head(features), labels, weight=even)
-        loss = loss + _DECAY * model.head.weight.square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(measured)
-    with torch.no_grad():
-        answers = model.head(features)
-        loss = F.cross_entropy(answers, labels, weight=even)
-    return torch.stack([loss * len(labels), (answers.argmax(1) == labels).sum()])
+class _Lost(Exception):
+    """The loss is not a number any more."""
 
 
-@torch.no_grad()
-def _tested(
-    model: Classifying, batches: Iterator[tuple[Tensor, Tensor]], even: Tensor
-) -> tuple[float, list[int]]:
-    """The mean loss, and how many of each class were told rightly."""
-    answers, labels = (
-        torch.cat(part) for part in zip(*((model(images), own) for images, own in batches), strict=True)
-    )
-    right = labels[answers.argmax(1) == labels]
-    loss = float(F.cross_entropy(answers, labels, weight=even))
-    return loss, torch.bincount(right, minlength=len(even)).tolist()
+def _check_loss(loss: float, epoch: int, rate: float) -> None:
+    if not math.isfinite(loss):
+        raise _Lost(f"the loss is {loss} in epoch {epoch}; lower --rate ({rate:g})")

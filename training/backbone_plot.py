@@ -13,21 +13,24 @@ SIZE = (1200, 520)  # pixels
 _COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 _LEFT, _TOP, _RIGHT, _BOTTOM = 60, 60, 20, 50  # margins of a panel
 _LINES = 5  # across a panel, about
-_Series = list[tuple[str, str, bool, list[float]]]  # name, colour, dashed, a value an epoch
+_Series = list[tuple[str, str, int | None, list[float]]]  # name, colour, best epoch (training: none), values
 
 
 def draw_epochs(path: Path, runs: Mapping[str, Sequence[Epoch]]) -> None:
     """Write the PNG: loss on the left, accuracy on the right; whole lines validation, dotted ones training.
+
+    The best epoch, whose weights are kept, is ringed and has its value told.
 
     ``runs``: {backbone: its epochs from 0}. Raises RtstyleError when it cannot be written.
     """
     losses: _Series = []
     accuracies: _Series = []
     for (name, epochs), colour in zip(runs.items(), _COLOURS * len(runs), strict=False):
-        losses.append((name, colour, False, [epoch.validation_loss for epoch in epochs]))
-        losses.append((name, colour, True, [epoch.loss for epoch in epochs]))
-        accuracies.append((name, colour, False, [100 * epoch.validation_accuracy for epoch in epochs]))
-        accuracies.append((name, colour, True, [100 * epoch.accuracy for epoch in epochs]))
+        best = max(range(len(epochs)), key=lambda at: epochs[at].rank)
+        losses.append((name, colour, best, [epoch.validation_loss for epoch in epochs]))
+        losses.append((name, colour, None, [epoch.loss for epoch in epochs]))
+        accuracies.append((name, colour, best, [100 * epoch.validation_accuracy for epoch in epochs]))
+        accuracies.append((name, colour, None, [100 * epoch.accuracy for epoch in epochs]))
     canvas = Image.new("RGB", (SIZE[0] * FINE, SIZE[1] * FINE), "white")
     draw = ImageDraw.Draw(canvas)
     half = SIZE[0] // 2
@@ -63,20 +66,21 @@ def _panel(
         draw.text((x, bottom + 8 * FINE), str(epoch), fill="#404040", font=font, anchor="ma")
     draw.rectangle((left, top, right, bottom), outline="#808080", width=FINE)
     middle = (left + right) / 2
-    below = "epoch (0: head alone); dotted: in training"
+    below = "epoch (0: head alone); ringed: kept; dotted: in training"
     draw.text((middle, bottom + 38 * FINE), below, fill="#202020", font=font, anchor="mm")
     draw.text((left, top / 4), title, fill="#202020", font=font, anchor="lm")
     x = float(left)
-    for name, colour, dotted, values in lines:
+    for name, colour, best, values in lines:
         points = [place(*point) for point in enumerate(values)]
-        if dotted:
+        if best is None:
             _dots(draw, points, colour)
             continue
         draw.line(points, fill=colour, width=2 * FINE, joint="curve")
         for across, down in points:
             draw.circle((across, down), 3 * FINE, fill=colour)
+        draw.circle(points[best], 7 * FINE, outline=colour, width=2 * FINE)
         draw.line((x, top * 0.7, x + 24 * FINE, top * 0.7), fill=colour, width=3 * FINE)
-        label = f"{name} {values[-1]:.3g}"
+        label = f"{name} {values[best]:.3g}"
         draw.text((x + 30 * FINE, top * 0.7), label, fill="#202020", font=font, anchor="lm")
         x += 50 * FINE + draw.textlength(label, font=font)
 

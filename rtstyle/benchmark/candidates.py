@@ -34,7 +34,7 @@ class Candidate:
     stylizer: Stylizer
     network: nn.Module  # for counting its operations only
     bytes_per_pixel: int  # of the machine's memory while it works
-    precision: str  # of most of its arithmetic; names the ceiling it is held against
+    precision: str  # of its arithmetic but for what is in 8 bits; names the ceiling it is held against
     keeps_memory: bool = False  # an engine that holds it between frames, in place of PyTorch's to share
     frames: int = 0  # of a timed run
     images: list[Tensor] = field(default_factory=list)  # restyled ones

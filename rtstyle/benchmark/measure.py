@@ -174,9 +174,10 @@ def _figures(
 
     Returns:
         style, engine, precision; flop of a frame, flop_per_second, share_of_ceiling (of the product in
-        `precision`); network {a summary}; loop, of the plain network: the summary of file to file, frame
-        by frame; of all others: video {a summary}, slowest (a stage), share_of_slowest, one_by_one_fps,
-        joules_per_frame, gpu_bytes (None where not readable), times_plain {engine: {network, video}}.
+        `precision`, also of what is in 8 bits, which may be faster); network {a summary}; loop, of the
+        plain network: the summary of file to file, frame by frame; of all others: video {a summary},
+        slowest (a stage), share_of_slowest, one_by_one_fps, joules_per_frame, gpu_bytes (None where not
+        readable), times_plain {engine: {network, video}}.
     """
     label = candidate.label
     network, alone = samples[label, "network"], samples[label, "video alone"]

@@ -25,7 +25,7 @@ Point = tuple[float, float]  # pixels of a frame, frames a second
 
 
 def draw_speeds(path: Path, sizes: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Write a PNG: a line with dots for each style and engine, the video thick, its network alone thin.
+    """Write a picture: a line with dots for each style and engine, the video thick, its network alone thin.
 
     Args:
         sizes: as `measure_size` returns them; at least one.

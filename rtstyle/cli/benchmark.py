@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.benchmark_report import closing_lines, opening_lines, size_lines
 from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
+from rtstyle.cli.outputs import check_picture
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how")
     group.add_argument("--seconds", type=float, default=2, help="of each run, 3 frames at least (2)")
     group.add_argument("--rounds", type=int, default=3, help="how often all is measured, in turn (3)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fps against pixels to this PNG")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fps against pixels there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing plot")
     add_report_options(parser)
 
 
@@ -163,16 +165,12 @@ def _finish(options: argparse.Namespace, result: dict[str, Any]) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse numbers and names that cannot work before minutes are spent."""
-    from rtstyle.media.output import check_output
-
     if not 0 < options.seconds <= 3600:
         raise RtstyleError(f"--seconds is {options.seconds:g}; allowed are numbers above 0, up to 3600")
     if not 1 <= options.rounds <= 100:
         raise RtstyleError(f"--rounds is {options.rounds}; allowed are whole numbers from 1 to 100")
     if options.plot is not None:
-        if options.plot.suffix.lower() != ".png":
-            raise RtstyleError(f"{options.plot}: --plot draws a PNG; name it {options.plot.stem}.png")
-        check_output(options.plot, overwrite=True, inputs=(options.input,) if options.input else ())
+        check_picture(options.plot, overwrite=options.overwrite, option="--plot")
 
 
 def _names(text: str, option: str) -> list[str]:

@@ -61,7 +61,8 @@ def _row(name: str, found: dict[str, Any]) -> str:
 
 def _said(run: dict[str, Any]) -> Iterator[str]:
     share = f"{run['share_of_ceiling']:.2f} of the {run['precision']} product"
-    yield f"network: {run['flop_per_second'] / 1e9:.3g} GFLOP/s, {share}"
+    part = ", which the part in 8 bits may outdo" if run["engine"] == "int8" else ""
+    yield f"network: {run['flop_per_second'] / 1e9:.3g} GFLOP/s, {share}{part}"
     if "video" not in run:
         return
     reached = run["share_of_slowest"]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtstyle.cli.gatys_options import (
+    above_zero,
     add_measuring_options,
     add_number,
     backbone_names,
-    check_picture_output,
-    check_plot,
+    check_weights,
     layer_weights,
     numbers,
     positive,
@@ -21,15 +19,14 @@ from rtstyle.cli.gatys_options import (
     whole,
 )
 from rtstyle.cli.options import add_report_options, print_json, say
+from rtstyle.cli.outputs import check_picture
+from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from rtstyle.cli.gatys_inputs import Inputs
-    from rtstyle.stylizers.gatys import Plan
-    from rtstyle.stylizers.gatys_layers import Measuring
-    from rtstyle.stylizers.gatys_regions import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,14 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_measuring_options(group)
     for kind in ("content", "style"):
         group.add_argument(
-            f"--{kind}-layers", type=layer_weights, metavar="LAYER[:WEIGHT],...",
-            help="such as relu4_2, or small_vgg19.relu4_2:0.5 (the backbone's defaults)",
+            f"--{kind}-layers", type=layer_weights, metavar="LAYER[=WEIGHT],...",
+            help="such as relu4_2, or small_vgg19.relu4_2=0.5 (the backbone's defaults)",
         )  # fmt: skip
     group = parser.add_argument_group("descent")
-    group.add_argument(
-        "--steps", type=whole, default=defaults.PAINT_STEPS, metavar="N", help=f"({defaults.PAINT_STEPS})"
-    )
-    group.add_argument("--seconds", type=positive, metavar="S", help="stop in time, whatever the steps")
+    add_number(group, "--steps", defaults.PAINT_STEPS, "over all scales", whole)
+    group.add_argument("--seconds", type=above_zero, metavar="S", help="stop in time, whatever the steps")
     group.add_argument(
         "--tolerance", type=positive, default=0.0, metavar="SHARE",
         help="end a scale when ten steps lower the total by less than this share (0: never)",
@@ -107,13 +102,11 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.gatys_inputs import read_inputs
     from rtstyle.engines import pick_device
 
+    layers = (*(options.content_layers or ()), *(options.style_layers or ()))
+    check_weights(options, options.compare or [options.backbone], layers)
     if is_clip(options.output):
         return paint_clip(options, pick_device(options.device))
-    masks = (mask for mask in (options.mask, options.content_mask) if mask)
-    pictures = (options.content, *options.styles, *masks)
-    check_picture_output(options.output, overwrite=options.overwrite, inputs=pictures)
-    if options.plot:
-        check_plot(options.plot)
+    _check_outputs(options)
     device = pick_device(options.device)
     inputs = read_inputs(options, device)
     say(options, inputs.picture.notes, options.content.name)
@@ -124,8 +117,34 @@ def run(options: argparse.Namespace) -> int:
     return paint_one(options, inputs, device)
 
 
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse, before any work, files that could not be written or would replace others."""
+    from rtstyle.cli.gatys_report import snapshot
+
+    masks = (mask for mask in (options.mask, options.content_mask) if mask)
+    inputs = (options.content, *options.styles, *masks)
+    check_picture(options.output, overwrite=options.overwrite, inputs=inputs)
+    if options.compare and (options.plot or options.every):
+        raise RtstyleError("--plot and --every show how one painting goes, --compare makes several; choose")
+    if options.plot == options.output:
+        raise RtstyleError(f"--plot {options.plot}: is the output itself; name another file")
+    # What a stopped run left is its own to replace; another's state is refused before anything is written.
+    overwrite = options.overwrite or _state(options).exists()
+    if options.plot:
+        check_picture(options.plot, overwrite=overwrite, inputs=inputs, option="--plot")
+    if options.every:
+        for number in range(options.every, options.steps + 1, options.every):
+            check_picture(snapshot(options.output, number), overwrite=overwrite, inputs=inputs)
+
+
+def _state(options: argparse.Namespace) -> Path:
+    """Where a stopped run keeps how far it came."""
+    return options.output.with_suffix(".checkpoint")
+
+
 def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device) -> int:
     from rtstyle.cli.gatys_report import Report, groups
+    from rtstyle.cli.gatys_settings import facts_of, load, settings
     from rtstyle.cli.stopping import stopping
     from rtstyle.media.image_file import write_image
     from rtstyle.stylizers.gatys import Progress, paint
@@ -136,7 +155,7 @@ def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device)
     measuring = load(options, options.backbone, device)
     check_memory(measuring.backbone, inputs.plan.sizes[-1], device)
     say(options, measuring.notes)
-    state = options.output.with_suffix(".checkpoint")
+    state = _state(options)
     others = inputs.kept, inputs.content_mask, inputs.init
     facts = facts_of(options, inputs.plan, inputs.styles, measuring, others)
     facts["photo"] = digest(inputs.photo)
@@ -180,51 +199,3 @@ def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device)
             "notes": [*inputs.picture.notes, *measuring.notes, *notes],
         })  # fmt: skip
     return 0
-
-
-def load(options: argparse.Namespace, name: str, device: torch.device) -> Measuring:
-    """The layers of one backbone, on the device."""
-    from rtstyle.stylizers.gatys_layers import load_measuring
-
-    files = dict(options.backbone_weights)
-    layers = options.content_layers, options.style_layers
-    return load_measuring(name, files, *layers, pooling=options.pooling, device=device)
-
-
-def settings(options: argparse.Namespace, measuring: Measuring) -> dict[str, Any]:
-    """The arguments of `paint` that are no pictures."""
-    return {
-        "content": {layer: options.content_weight * share for layer, share in measuring.content.items()},
-        "style": {layer: options.style_weight * share for layer, share in measuring.style.items()},
-        "variation": options.variation_weight,
-        "statistic": options.style_loss,
-        "style_scale": options.style_scale,
-        "optimizer": options.optimizer,
-        "seconds": options.seconds or math.inf,
-        "tolerance": options.tolerance,
-    }
-
-
-def facts_of(
-    options: argparse.Namespace,
-    plan: Plan,
-    styles: list[Style],
-    measuring: Measuring,
-    others: Sequence[Tensor | None],
-) -> dict[str, str]:
-    """What must be the same for a stopped run to go on, beside the photo; ``others``: masks, first image."""
-    from rtstyle.stylizers.gatys_state import digest
-
-    same = (
-        "style_weight", "content_weight", "variation_weight", "style_weights", "style_scale", "style_loss",
-        "colors", "steps", "optimizer", "init", "seed", "pooling",
-    )  # fmt: skip
-    facts = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in same}
-    facts["content layers"] = str(dict(measuring.content))
-    facts["style layers"] = str(dict(measuring.style))
-    facts["weights"] = digest(*measuring.backbone.state_dict().values())
-    facts["scales"] = str(plan.sizes)
-    facts["style"] = digest(*(painting for style in styles for painting in style.paintings))
-    given = (*(style.mask for style in styles), *others)
-    facts["masks or first image"] = digest(*(each for each in given if each is not None))
-    return facts

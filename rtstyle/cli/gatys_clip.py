@@ -20,8 +20,8 @@ _STILL = ("plot", "every", "compare", "seconds")
 def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     """Masks are stills, laid on every frame."""
     from rtstyle.cli.carried_video import carry_video, even, first_frame
-    from rtstyle.cli.gatys import facts_of, load, settings
     from rtstyle.cli.gatys_inputs import read_content_mask, read_init, read_styles, size_asked
+    from rtstyle.cli.gatys_settings import facts_of, load, settings
     from rtstyle.media.image_file import is_image_name
     from rtstyle.media.output import check_output
     from rtstyle.perception.colors import with_colors_of

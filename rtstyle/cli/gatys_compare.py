@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from rtstyle.cli.gatys import load, settings
 from rtstyle.cli.gatys_inputs import Inputs
 from rtstyle.cli.gatys_report import groups
+from rtstyle.cli.gatys_settings import load, settings
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rtstyle.errors import RtstyleError
 from rtstyle.stylizers.defaults import BACKBONES
 
 
@@ -35,33 +35,31 @@ def add_measuring_options(group: Any) -> None:
     )  # fmt: skip
 
 
-def check_picture_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...]) -> None:
-    """Refuse, before any work, a picture that could not be written at the end; make its folder."""
-    from rtstyle.media.image_file import WRITABLE
-    from rtstyle.media.output import check_output, make_parent
+def check_weights(options: argparse.Namespace, names: list[str], layers: Iterable[str]) -> None:
+    """Refuse, before any work, weights that are not there, and weights that nothing would read.
 
-    if path.suffix.lower() not in WRITABLE:
-        raise RtstyleError(f"{path}: the last name is the output, with one of {', '.join(WRITABLE)}")
-    check_output(path, overwrite=overwrite, inputs=inputs)
-    make_parent(path)
+    ``names``: the backbones asked for; ``layers``: those asked for, of these or of others by their full name.
+    """
+    from rtstyle.perception.backbones import check_files
+    from rtstyle.stylizers.gatys_layers import UNDERSTUDIES, full_name
 
-
-def check_plot(path: Path) -> None:
-    """Refuse, before any work, a figure that could not be written beside it; make its folder."""
-    from rtstyle.media.image_file import WRITABLE, is_image_name
-    from rtstyle.media.output import make_parent
-
-    if not is_image_name(path):
-        raise RtstyleError(f"--plot {path}: a figure is a picture, with one of {', '.join(WRITABLE)}")
-    make_parent(path)
-
-
-def add_number(group: Any, flag: str, default: float, meaning: str) -> None:
-    group.add_argument(flag, type=positive, default=default, metavar="N", help=f"{meaning} ({default:g})")
+    others = [full_name(names[0], layer).partition(".")[0] for layer in layers]
+    spare = [UNDERSTUDIES[name] for name in names if name in UNDERSTUDIES]
+    check_files(dict(options.backbone_weights), list(dict.fromkeys([*names, *others])), spare=spare)
 
 
 def positive(text: str) -> float:
     return _checked(text, float, lambda value: 0 <= value < math.inf, "a number from 0 up")
+
+
+def add_number(
+    group: Any, flag: str, default: float, meaning: str, kind: Callable[[str], float] = positive
+) -> None:
+    group.add_argument(flag, type=kind, default=default, metavar="N", help=f"{meaning} ({default:g})")
+
+
+def above_zero(text: str) -> float:
+    return _checked(text, float, lambda value: 0 < value < math.inf, "a number above 0")
 
 
 def whole(text: str) -> int:
@@ -93,9 +91,13 @@ def sides(text: str) -> list[int]:
 
 
 def layer_weights(text: str) -> dict[str, float]:
-    """{"relu4_1": 0.5} from "relu4_1:0.5"; the weight is 1 where none is given."""
-    pairs = (part.partition(":") for part in text.split(","))
-    return {layer.strip(): positive(weight) if colon else 1.0 for layer, colon, weight in pairs}
+    """{"relu4_1": 0.5} from "relu4_1=0.5"; the weight is 1 where none is given."""
+    if ":" in text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: a layer's weight comes after '=', as in {text.replace(':', '=')}"
+        )
+    pairs = (part.partition("=") for part in text.split(","))
+    return {layer.strip(): positive(weight) if equals else 1.0 for layer, equals, weight in pairs}
 
 
 def backbone_names(text: str) -> list[str]:

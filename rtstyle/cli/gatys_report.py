@@ -85,8 +85,7 @@ class Report:
         if heard.number % ROW == 0 or heard.number == heard.of:
             self._row(heard, sums)
         if self._options.every and heard.number % self._options.every == 0:
-            out = self._options.output
-            self._save(heard.step.image, out.with_name(f"{out.stem}.{heard.number:05d}{out.suffix}"))
+            self._save(heard.step.image, snapshot(self._options.output, heard.number))
         if perf_counter() - self._written > KEEP:
             self._keep()
             self._written = perf_counter()
@@ -119,6 +118,11 @@ class Report:
             seconds = min(seconds, self._options.seconds - self._earlier - spent)
         minutes, rest = divmod(round(max(0.0, seconds)), 60)
         return f"{minutes}:{rest:02d}"
+
+
+def snapshot(output: Path, number: int) -> Path:
+    """The file of the picture after a step: ``OUT.00050.ext``."""
+    return output.with_name(f"{output.stem}.{number:05d}{output.suffix}")
 
 
 def groups(terms: dict[str, float]) -> dict[str, float]:

@@ -6,8 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtstyle.cli.gatys_options import add_measuring_options, check_picture_output, layer_weights, whole
+from rtstyle.cli.gatys_options import (
+    add_measuring_options,
+    add_number,
+    check_weights,
+    layer_weights,
+    whole,
+)
 from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
+from rtstyle.cli.outputs import check_picture
+from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture file")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, the figure")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    parser.add_argument("--size", type=whole, default=SIZE, metavar="N", help=f"longer side ({SIZE})")
-    parser.add_argument("--steps", type=whole, default=STEPS, metavar="N", help=f"of each picture ({STEPS})")
+    add_number(parser, "--size", SIZE, "longer side in pixels", whole)
+    add_number(parser, "--steps", STEPS, "of each picture", whole)
     parser.add_argument("--seed", type=int, default=0, help="of the noise it begins with (0)")
     parser.add_argument(
         "--layers", type=layer_weights, metavar="LAYER,...", help="such as relu1_1,relu3_1 (those of style)"
@@ -43,7 +51,10 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.stylizers.octaves import resized
     from rtstyle.stylizers.reconstruct import from_content, from_style
 
-    check_picture_output(options.output, overwrite=options.overwrite, inputs=(options.image,))
+    check_picture(options.output, overwrite=options.overwrite, inputs=[options.image])
+    if options.layers and set(options.layers.values()) != {1.0}:
+        raise RtstyleError("--layers: the figure shows each layer in full; leave their weights out")
+    check_weights(options, [options.backbone], options.layers or ())
     device = pick_device(options.device)
     whole_picture = to_float(read_image(options.image).image)
     size = fit((whole_picture.shape[1], whole_picture.shape[2]), min(options.size, max(whole_picture.shape)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import add_report_options, print_json, say
+from rtstyle.cli.outputs import check_picture, check_style
 from rtstyle.cli.stopping import stopping
 from rtstyle.errors import RtstyleError
 
@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rtstyle.cli.train_report import Report
     from rtstyle.engines import pick_device
+    from rtstyle.perception.backbones import check_files
     from rtstyle.training.clips import Clips
     from rtstyle.training.data import Photos, read_picture
     from rtstyle.training.distributed import joined, own_device, started_count, started_rank
@@ -91,7 +92,12 @@ def run(options: argparse.Namespace) -> int:
     plan = make_plan(_settings(options), options.loss_network)
     recipe, materials = plan.recipe, plan.materials
     out = options.out or Path(f"{options.picture.stem}.safetensors")
-    _check_out(out, materials.picture, options.overwrite)
+    checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
+    options.plot = options.plot or out.with_suffix(".plot.png")
+    options.preview = options.preview or out.with_suffix(".preview.png")
+    _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best)
+    used = {layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers)}
+    check_files(dict(options.backbone_weights), used, "--loss-network", spare=["small_vgg19"])
     device = pick_device(own_device(options.device))
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -103,7 +109,6 @@ def run(options: argparse.Namespace) -> int:
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
     card = make_card(out.stem, plan)
-    checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
 
     def keep_best(network: Network, step: int, objective: float) -> None:
         report.best = step
@@ -181,18 +186,18 @@ def _shown(paths: list[Path], photos: Photos) -> list[Tensor]:
     return named + [photos.picture_at(place) for place in range(SHOWN - len(named))]
 
 
-def _check_out(out: Path, picture: Path, overwrite: bool) -> None:
-    """Refuse, before any work, a place the style could not be written to at the end."""
-    from rtstyle.media.output import check_output, make_parent, writing
-    from rtstyle.styles import SUFFIX, check_name
+def _check_outputs(
+    options: argparse.Namespace, out: Path, inputs: list[Path], checkpoint: Path, best: Path
+) -> None:
+    """Refuse, before any work, files that could not be written at the end or would replace others."""
+    from rtstyle.media.output import check_output
 
-    if out.suffix != SUFFIX:
-        raise RtstyleError(f"a style is saved as NAME{SUFFIX}; got '{out}'")
-    check_name(out.stem)
-    check_output(out, overwrite=overwrite, inputs=(picture,))
-    make_parent(out)
-    with writing(out), tempfile.TemporaryFile(dir=out.parent):
-        pass
+    check_style(out, overwrite=options.overwrite, inputs=inputs)
+    # What a stopped run left is its own to replace; another's state is refused before anything is written.
+    overwrite = options.overwrite or checkpoint.exists()
+    check_output(best, overwrite=overwrite)
+    for name in ("plot", "preview"):
+        check_picture(getattr(options, name), overwrite=overwrite, inputs=inputs, option=f"--{name}")
 
 
 def _left_out(processes: Processes, skipped: dict[Path, str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
+from rtstyle.cli.outputs import check_picture
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _NAMED = 10  # most pictures named that were left out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import add_backbone_options, backbone_names, positive, whole
+    from rtstyle.cli.gatys_options import add_backbone_options, add_number, backbone_names, whole
     from rtstyle.stylizers import defaults
 
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a sub-folder of pictures for each class")
@@ -40,21 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--freeze", metavar="LAYER", help="the last layer that stays as it is (at 60 %% of their number)"
     )
     group = parser.add_argument_group("training")
-    group.add_argument("--epochs", type=whole, default=defaults.TUNED_EPOCHS, metavar="N",
-                       help=f"passes over the pictures ({defaults.TUNED_EPOCHS})")  # fmt: skip
-    group.add_argument("--crop", type=whole, default=defaults.TUNED_CROP, metavar="N",
-                       help=f"pixels a side ({defaults.TUNED_CROP})")  # fmt: skip
-    group.add_argument("--batch", type=whole, default=defaults.TUNED_BATCH, metavar="N",
-                       help=f"pictures a step ({defaults.TUNED_BATCH})")  # fmt: skip
-    group.add_argument("--rate", type=positive, default=defaults.TUNED_RATE, metavar="N",
-                       help=f"of Adam ({defaults.TUNED_RATE:g})")  # fmt: skip
+    add_number(group, "--epochs", defaults.TUNED_EPOCHS, "passes over the pictures", whole)
+    add_number(group, "--crop", defaults.TUNED_CROP, "pixels a side", whole)
+    add_number(group, "--batch", defaults.TUNED_BATCH, "pictures a step", whole)
+    add_number(group, "--rate", defaults.TUNED_RATE, "of Adam")
     group.add_argument("--seed", type=int, default=0, help="of split and crops (0)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="loss and accuracy (OUT.plot.png)")
     add_report_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from rtstyle.cli.gatys_options import check_plot
     from rtstyle.cli.stopping import stopping
     from rtstyle.engines import pick_device
     from rtstyle.media.output import check_output, make_parent
@@ -74,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     _check(names, begun, options.freeze)
     make_parent(whole)
     plot = options.plot or whole.with_suffix(".plot.png")
-    check_plot(plot)
+    check_picture(plot, overwrite=options.overwrite, option="--plot")
     device = pick_device(options.device)
     classes = read_classes(folder, options.crop)
     if classes.skipped:
@@ -87,13 +83,19 @@ def run(options: argparse.Namespace) -> int:
     say(options, [f"{', '.join(counts)}; {len(parts[0])} to train on, {len(parts[1])} to validate"])
     epochs: dict[str, list[Epoch]] = {}
     summaries = []
+    lost: list[str] = []
     with stopping() as stop:
         for name, out in outs.items():
             heard = epochs.setdefault(name, [])
             trained = _train(options, name, classes, parts, device, heard, stop)
             _write(out, trained, begun.get(name))
-            draw_epochs(plot, epochs)
             best = trained.epoch
+            if trained.lost:
+                lost.append(f"{name}: {trained.lost}; {out} holds the best before, of epoch {best.number}")
+            try:
+                draw_epochs(plot, epochs)
+            except RtstyleError as error:  # the weights are what it is about
+                say(options, [str(error)])
             told = ", ".join(
                 f"{each} {right}/{sum(classes.labels[place] == label for place in parts[1])}"
                 for label, (each, right) in enumerate(zip(classes.names, best.right, strict=True))
@@ -107,18 +109,20 @@ def run(options: argparse.Namespace) -> int:
         facts = {"classes": classes.names, "skipped": classes.skipped, "plot": str(plot)}
         print_json({**facts, "runs": summaries})
     if stopped:
+        say(options, lost)
         raise KeyboardInterrupt
+    if lost:
+        raise RtstyleError("; ".join(lost))
     return 0
 
 
 def _check(names: list[str], begun: dict[str, Path], frozen: str | None) -> None:
     """Raises RtstyleError for files and layers that are not there: of all, before the first is trained."""
-    from rtstyle.perception.backbones import layers_of
+    from rtstyle.perception.backbones import check_files, layers_of
     from rtstyle.perception.backbones.backbone import check_known
 
+    check_files(begun, names)
     for name in names:
-        if name in begun and not begun[name].is_file():
-            raise RtstyleError(f"{name}: no weights file at '{begun[name]}'")
         if frozen is not None:
             check_known((frozen,), layers_of(name), name)
 

@@ -37,12 +37,12 @@ class Report:
         self._steps: list[tuple[float, float]] = []  # seconds of each, seconds it waited
         self._last: Step | None = None
         self._bar = tqdm(total=recipe.steps, bar_format=BAR, disable=not shows_progress(options), leave=False)
-        self._plot = LossPlot(options.plot or out.with_suffix(".plot.png"))
+        self._plot = LossPlot(options.plot)
         self._listeners: list[Callable[[Step], None]] = []
         self._board: Board | None = None
         if started_rank() == 0:
-            sheet = options.preview or out.with_suffix(".preview.png")
-            self._listeners += [self._plot, self.forgiving(Preview(sheet, shown, EVERY))]
+            preview = Preview(options.preview, shown, EVERY)
+            self._listeners += [self._plot, self.forgiving(preview)]
             if options.tensorboard:
                 self._board = Board(options.tensorboard)
                 self._listeners.append(self._board)

@@ -47,9 +47,6 @@ def load_measuring(
     beyond, and for what `load_backbone` refuses.
     """
     layers_of(name)
-    for used, file in files.items():
-        if not Path(file).is_file():
-            raise RtstyleError(f"{used}: no weights file at '{file}'")
     notes: list[str] = []
     defaults = DEFAULTS[name]
     held = layers_of(name)
@@ -99,10 +96,10 @@ def _shares(name: str, given: Mapping[str, float]) -> dict[str, float]:
     total = sum(given.values())
     if not given or total <= 0 or min(given.values()) < 0:
         raise RtstyleError(f"layers {', '.join(given) or '(none)'}: their weights need to be above 0")
-    return {_full(name, layer): weight / total for layer, weight in given.items() if weight}
+    return {full_name(name, layer): weight / total for layer, weight in given.items() if weight}
 
 
-def _full(name: str, layer: str) -> str:
+def full_name(name: str, layer: str) -> str:
     """``vgg19.relu4_1`` of ``relu4_1``; layer names may hold dots themselves (``features.3``)."""
     head, dot, _ = layer.partition(".")
     return layer if dot and head in DEFAULTS else f"{name}.{layer}"

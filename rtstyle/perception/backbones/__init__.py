@@ -7,7 +7,7 @@ from rtstyle.perception.backbones.backbone import (
     Backbone,
     Joined,
 )
-from rtstyle.perception.backbones.catalogue import DEFAULTS, Defaults, layers_of, load_backbone
+from rtstyle.perception.backbones.catalogue import DEFAULTS, Defaults, check_files, layers_of, load_backbone
 from rtstyle.perception.backbones.classifier import LOGITS, Classifier, load_classified
 from rtstyle.perception.backbones.vgg import SmallVgg19, Vgg
 
@@ -23,6 +23,7 @@ __all__ = [
     "Joined",
     "SmallVgg19",
     "Vgg",
+    "check_files",
     "layers_of",
     "load_backbone",
     "load_classified",

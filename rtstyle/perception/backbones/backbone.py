@@ -1,6 +1,6 @@
 """What a backbone is: a frozen network that answers with the features of the layers asked for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -113,6 +113,10 @@ class Joined(Backbone):
         self.backbones = nn.ModuleDict(backbones)
         self.layers = tuple(f"{name}.{layer}" for name, part in backbones.items() for layer in part.layers)
 
+    @cached_property
+    def smallest(self) -> int:
+        return max(part.smallest for part in self.backbones.values() if isinstance(part, Backbone))
+
     def edge(self, layer: str) -> int:
         name, _, own = layer.partition(".")
         part = self.backbones[name]
@@ -137,8 +141,28 @@ def check_known(layers: tuple[str, ...], known: Iterable[str], name: str) -> Non
             raise RtstyleError(f"{name} has no layer {layer!r}; there are: {', '.join(known)}")
 
 
+def first_words(modules: Iterable[str]) -> set[str]:
+    """``features`` of ``features.3.squeeze``."""
+    return {module.partition(".")[0] for module in modules}
+
+
+class OtherNetwork(RtstyleError):
+    """The weights are of another network than the one they were given for."""
+
+
+def check_modules(name: str, own: Collection[str], parts: Collection[str], weights: Iterable[str]) -> None:
+    """Raises OtherNetwork for weights of a module that the network has not, such as a ResNet-101's.
+
+    ``own``: names of its modules; ``parts``: first words of those with layers, as a classifier may differ.
+    """
+    for key in weights:
+        module = key.rpartition(".")[0]
+        if key.partition(".")[0] in parts and module not in own:
+            raise OtherNetwork(f"{name}: has no {module}, the weights have; are they another network's?")
+
+
 def too_deep(name: str, layer: str, held: Iterable[str]) -> RtstyleError:
     """The error of weights that end before a layer; ``held``: the layers they reach."""
-    held = ", ".join(held)
-    there = f"hold only {held}" if held else "hold no layer of it"
-    return RtstyleError(f"{name}: {layer} was asked for, but the weights {there}")
+    if held := ", ".join(held):
+        return RtstyleError(f"{name}: {layer} was asked for, but the weights hold only {held}")
+    return OtherNetwork(f"{name}: {layer} was asked for, but the weights hold no layer of it")

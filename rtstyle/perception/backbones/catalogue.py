@@ -1,8 +1,10 @@
 """Every backbone by name: its layers, the layers each method takes unless told, and how it is loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones.backbone import (
@@ -10,7 +12,10 @@ from rtstyle.perception.backbones.backbone import (
     TORCHVISION_DEVIATION,
     TORCHVISION_MEAN,
     Backbone,
+    OtherNetwork,
     check_known,
+    check_modules,
+    first_words,
 )
 from rtstyle.perception.backbones.networks import NETWORKS, build
 from rtstyle.perception.backbones.resnet_v2 import ResNet50V2, from_gluon, is_gluon, is_v2
@@ -70,23 +75,89 @@ def load_backbone(name: str, layers: Iterable[str], file: str | Path | None = No
     an unreadable file, another network's weights, a layer that is unknown or deeper than the file.
     """
     _check_name(name)
+    layers = tuple(layers)
+    if file is None:
+        check_known(layers, layers_of(name), name)  # before anything is fetched
+        return _build(name, layers, _fetch(name), {})
+    weights, metadata = read_weights(file)
+    try:
+        return _build(name, layers, weights, metadata)
+    except OtherNetwork as error:
+        whose = " or ".join(other for other in DEFAULTS if other != name and _fits(other, weights))
+        if not whose:
+            raise RtstyleError(f"{file}: {error}") from None
+        raise RtstyleError(
+            f"{file}: holds weights of {whose}, not of {name}; is it the wrong file, or the wrong name?"
+        ) from None
+
+
+def check_files(
+    files: Mapping[str, str | Path],
+    used: Collection[str],
+    choose: str = "--backbone",
+    *,
+    spare: Collection[str] = (),
+) -> None:
+    """Raises RtstyleError for weights that nothing would read, and for a file that is not there.
+
+    Args:
+        files: {backbone: its weights file}, as asked for.
+        used: the backbones that are at work.
+        choose: the option that names them.
+        spare: backbones that may be needed as well, or not.
+    """
+    for name, file in files.items():
+        if name not in used and name not in spare:
+            raise RtstyleError(
+                f"{name}={file}: nothing uses the weights of {name}, the backbone is {', '.join(used)}; "
+                f"add {choose} {name}, or leave them out"
+            )
+        if not Path(file).is_file():
+            raise RtstyleError(f"{name}: no weights file at '{file}'")
+
+
+def _fetch(name: str) -> Mapping[str, Tensor]:
     if name == "small_vgg19":
-        if file is None:
-            raise RtstyleError("small_vgg19 cannot be fetched; give a .safetensors file that holds its SE5.*")
-        return SmallVgg19(layers, read_weights(file)[0])
+        raise RtstyleError("small_vgg19 cannot be fetched; give a .safetensors file that holds its SE5.*")
+    return NETWORKS[name].weights() if name in NETWORKS else fetch_weights(name)
+
+
+def _fits(name: str, weights: Mapping[str, Tensor]) -> bool:
+    """Whether the weights may be a backbone's: names and shapes are, as far as they go."""
+    try:
+        if name not in NETWORKS:
+            _build(name, layers_of(name)[:1], weights, {})
+            return True
+        if name == "resnet50" and is_v2(weights):
+            return True
+        parts = first_words(NETWORKS[name].plan.values())
+        own = [key for key in weights if key.partition(".")[0] in parts]
+        if not own:
+            return False
+        # Names and shapes tell as much as a network that is traced, which takes seconds.
+        network = build(NETWORKS[name].build)
+        check_modules(name, dict(network.named_modules()), parts, own)
+        held = network.state_dict()
+        return all(key in held and held[key].shape == weights[key].shape for key in own)
+    except RtstyleError:
+        return False
+
+
+def _build(
+    name: str, layers: tuple[str, ...], weights: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> Backbone:
+    if name == "small_vgg19":
+        return SmallVgg19(layers, weights)
     if name in NETWORKS:
-        return _traced(name, tuple(layers), file)
-    weights, metadata = (fetch_weights(name), {}) if file is None else read_weights(file)
+        return _traced(name, layers, weights)
     if "123.68" in metadata.get("preprocessing", ""):
         # Caffe's range: (255 x - mean) written as (x - mean/255) / (1/255).
         return Vgg(name, layers, weights, (m / 255 for m in CAFFE_MEAN), (1 / 255,) * 3)
     return Vgg(name, layers, weights, TORCHVISION_MEAN, TORCHVISION_DEVIATION)
 
 
-def _traced(name: str, layers: tuple[str, ...], file: str | Path | None) -> Traced:
+def _traced(name: str, layers: tuple[str, ...], weights: Mapping[str, Tensor]) -> Traced:
     network = NETWORKS[name]
-    check_known(layers, network.plan, name)  # before anything is fetched
-    weights = network.weights() if file is None else read_weights(file)[0]
     shape = network.build
     if name == "resnet50" and is_v2(weights):
         shape, weights = ResNet50V2, from_gluon(weights) if is_gluon(weights) else weights

@@ -6,8 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones.backbone import Backbone, check_known, too_deep
+from rtstyle.perception.backbones.backbone import (
+    Backbone,
+    OtherNetwork,
+    check_known,
+    check_modules,
+    first_words,
+    too_deep,
+)
 
 
 class Traced(Backbone):
@@ -32,13 +38,14 @@ class Traced(Backbone):
         without ``average_padding``, average pools leave the zeros around the picture out of the mean.
 
         Raises RtstyleError where a layer is unknown or deeper than the weights, or where the weights have
-        the shapes of another network.
+        the shapes or modules of another network.
         """
         from torchvision.models.feature_extraction import create_feature_extractor
 
         super().__init__()
         self.layers = tuple(layers)
         check_known(self.layers, plan, name)
+        check_modules(name, dict(network.named_modules()), first_words(plan.values()), weights)
         self._modules_of = {layer: plan[layer] for layer in self.layers}
         # The step after a layer must not write into its features.
         for module in network.modules():
@@ -55,7 +62,7 @@ class Traced(Backbone):
             raise too_deep(name, deepest, _held(network, plan, weights))
         for key, shape in ((key, held.shape) for key, held in needed.items() if not _is_count(key)):
             if weights[key].shape != shape:
-                raise RtstyleError(
+                raise OtherNetwork(
                     f"{name}: {key} is {tuple(weights[key].shape)} in the weights, {tuple(shape)} in the "
                     "network; are they another network's?"
                 )

@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones.backbone import POOLS, Backbone, Block, check_known, too_deep
+from rtstyle.perception.backbones.backbone import (
+    POOLS,
+    Backbone,
+    Block,
+    OtherNetwork,
+    check_known,
+    check_modules,
+    too_deep,
+)
 
 
 class Vgg(Backbone):
@@ -28,7 +36,8 @@ class Vgg(Backbone):
         deviation: Iterable[float],
     ) -> None:
         """``name``: "vgg19" or "vgg16"; ``weights``: torchvision's names (``features.0.weight``), from
-        the first convolution to any depth. Raises RtstyleError where a layer is unknown or deeper.
+        the first convolution to any depth. Raises RtstyleError where a layer is unknown or deeper, or
+        the weights are another network's.
         """
         super().__init__()
         self.layers = tuple(layers)
@@ -39,6 +48,7 @@ class Vgg(Backbone):
         # The index of a ReLU in torchvision's numbering is one after its convolution's.
         self._relus = {plan[layer] + 1: layer for layer in self.layers}
         deepest = max(self._relus)
+        check_modules(name, {f"features.{index}" for index in plan.values()}, {"features"}, weights)
         held = list(takewhile(lambda layer: f"features.{plan[layer]}.weight" in weights, plan))
         if not held or plan[held[-1]] + 1 < deepest:
             raise too_deep(name, max(self.layers, key=plan.__getitem__), held)
@@ -48,7 +58,7 @@ class Vgg(Backbone):
         channels = 3
         for index, weight in convolutions.items():
             if weight.shape[1:] != (channels, 3, 3):
-                raise RtstyleError(
+                raise OtherNetwork(
                     f"{name}: features.{index}.weight is {tuple(weight.shape)} in the weights, "
                     f"(any, {channels}, 3, 3) in the network; are they another network's?"
                 )
@@ -173,7 +183,8 @@ def _frozen(weights: Mapping[str, Tensor], name: str) -> nn.Conv2d:
     try:
         weight, bias = weights[f"SE5.{name}.weight"], weights[f"SE5.{name}.bias"]
     except KeyError as missing:
-        raise RtstyleError(f"small_vgg19: the weights hold no {missing.args[0]}") from None
+        kind = OtherNetwork if name == "conv0" else RtstyleError
+        raise kind(f"small_vgg19: the weights hold no {missing.args[0]}") from None
     convolution = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2])
     convolution.load_state_dict({"weight": weight, "bias": bias})
     return convolution

@@ -16,7 +16,7 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (float32) and metadata of a ``.safetensors`` file or a ``.pth`` (``.pth.tar``, ``.pt``).
 
     A checkpoint is loaded without running code of its own; its ``state_dict`` is taken where it has
-    one, and the ``module.`` that training on several GPUs leaves in names is dropped (so that Places365
+    one, and the ``module.`` that training on several GPUs puts before names is dropped (so that Places365
     networks of CSAILVision load as published). Raises RtstyleError for an unreadable file.
     """
     if Path(file).suffix == ".safetensors":
@@ -30,7 +30,7 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({reason})") from None
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
     tensors = {
-        str(key).replace("module.", ""): value.float()
+        str(key).removeprefix("module."): value.float()
         for key, value in held.items()
         if isinstance(value, Tensor)
     }

@@ -1,0 +1,96 @@
+"""What of a style can be computed in 8 bits with no harm: tried, and measured on photos not tried on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rtstyle.engines import Engine, load_engine
+from rtstyle.engines.reduced import MOST_FLICKER, Ranges, Reduced, choose, measure_ranges
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.networks import Network
+from rtstyle.perception.backbones import Backbone
+from rtstyle.training.data import read_picture
+from rtstyle.training.evaluate import STEADY_PHOTOS, nearness
+from rtstyle.training.steadiness import Restyle, flicker_ratio
+
+CHOOSING = 4  # photos, at half the size, on which the flicker of each convolution is measured
+
+
+def quantise(
+    network: Network, photos: Sequence[Path], size: int, painting: Tensor, backbone: Backbone
+) -> tuple[Reduced, dict[str, Any]]:
+    """As much in 8 bits and bfloat16 as does not flicker, and the figures that a style's card takes.
+
+    Figures: psnr and worst_psnr (dB) to the pictures in float32; style_error and flicker as multiples of
+    float32's; photos that they are of.
+
+    Args:
+        photos: every other one gives the ranges, the rest are measured on.
+        size: pixels of their shorter side.
+        painting: (3, H, W) in [0, 1]. backbone: yields ``rtstyle.training.evaluate.LAYERS``.
+
+    Raises RtstyleError where OpenVINO is not installed or cannot run the network.
+    """
+    exact = _restyle(load_engine(network, "openvino", "cpu"))
+    from rtstyle.engines.openvino import has_bfloat16  # known to be installed by now
+
+    def rounded(reduced: Reduced) -> Restyle:
+        return _restyle(load_engine(network, "int8", "cpu", reduced))
+
+    def flicker_of(reduced: Reduced, pictures: Sequence[Tensor], own: float) -> float:
+        return flicker_ratio(pictures, rounded(reduced)) / own
+
+    ranges = measure_ranges(network, (read_picture(path, size) for path in photos[::2]))
+    small = [read_picture(path, size // 2) for path in photos[: 2 * CHOOSING : 2]]
+    own = flicker_ratio(small, exact)
+    alone = {name: flicker_of(Reduced({name: ranges[name]}, False), small, own) for name in ranges}
+    # What cannot be measured here is not allowed anywhere.
+    bfloat16 = flicker_of(Reduced({}, True), small, own) if has_bfloat16() else None
+
+    held_out = [read_picture(path, size) for path in photos[1::2]]
+    steady = held_out[:STEADY_PHOTOS]
+    own = flicker_ratio(steady, exact)
+    for reduced in attempts(ranges, alone, bfloat16):
+        flicker = flicker_of(reduced, steady, own)
+        if flicker <= MOST_FLICKER:
+            break
+    ways = exact, rounded(reduced)
+    errors = [nearness(way, held_out, painting, backbone)["style_error"] for way in ways]
+    near = [_psnr(ways[1](photo[None]), ways[0](photo[None])) for photo in held_out]
+    return reduced, {
+        "psnr": round(sum(near) / len(near), 2),
+        "worst_psnr": round(min(near), 2),
+        "style_error": round(errors[1] / errors[0], 4),
+        "flicker": round(flicker, 4),
+        "photos": len(held_out),
+    }
+
+
+def attempts(ranges: Ranges, alone: Mapping[str, float], bfloat16: float | None) -> Iterator[Reduced]:
+    """What to try in turn: fewer and fewer convolutions in 8 bits, down to none; then without bfloat16.
+
+    Args:
+        alone: flicker with each convolution alone in 8 bits, as a multiple of float32's.
+        bfloat16: the same with the rest in bfloat16; None where the processor has none.
+    """
+    for rest, start in ((True, bfloat16), (False, 1.0)):
+        if start is None:
+            continue
+        chosen = choose(alone, start)
+        while chosen:
+            yield Reduced({name: ranges[name] for name in chosen}, rest)
+            chosen = chosen[: len(chosen) // 2]
+        yield Reduced({}, rest)
+
+
+def _restyle(engine: Engine) -> Restyle:
+    """Float pictures (B, 3, H, W) through an engine of bytes."""
+    return lambda images: torch.stack([to_float(engine(to_bytes(image))) for image in images])
+
+
+def _psnr(found: Tensor, wanted: Tensor) -> float:
+    """Peak signal to noise in dB; of equal pictures what half a step of 8 bits gives."""
+    return float(-10 * (found - wanted).square().mean().clamp(min=(0.5 / 255) ** 2).log10())
