@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rtstyle.cli import main
+from rtstyle.cli import dream_inputs, main
+from rtstyle.cli.dream_sheet import _label
 from rtstyle.frame import to_float
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.media.image_file import Picture, read_image, write_image
@@ -22,6 +23,8 @@ from rtstyle.media.sheet import GAP, LINE
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
+from rtstyle.stylizers.activations import Target
+from rtstyle.stylizers.dream_layers import load_dreaming
 from rtstyle.stylizers.dream_video import DreamFrames
 from rtstyle.stylizers.journey import journey, looped, moved
 from tests.test_backbones import PREFIX, vgg_weights
@@ -96,13 +99,33 @@ def test_a_sheet(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert dream(folder, "photo.png", output, *sweep, "--size", "48") == 0
     width, height = Image.open(output).size
     assert width > 3 * 48
-    assert height == GAP + 4 * (32 + 3 * LINE + GAP), "three lines above each of four rows"
+    assert height == GAP + 4 * (32 + LINE + GAP), "a line above each of four rows"
     capsys.readouterr()
     sweep = ("--sweep", "layers=relu1_1,relu9_1")
     assert dream(folder, "photo.png", tmp_path / "none.png", *sweep, "--progress") == 1
     said = capsys.readouterr().err
     assert "no layer 'relu9_1'" in said
     assert "dream/s" not in said and "s/dream" not in said, "no bar: before the first is dreamt"
+
+
+def test_a_sheet_loads_a_network_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[Target, ...]] = []
+
+    def load(*arguments: Any) -> Any:
+        loaded.append(arguments[2])
+        return load_dreaming(*arguments)
+
+    monkeypatch.setattr(dream_inputs, "load_dreaming", load)
+    sweep = ("--size", "24", "--sweep", "octaves=1,2", "steps=1,2")
+    assert dream(folder, "photo.png", tmp_path / "one.png", *sweep) == 0
+    assert loaded == [(Target("relu2_1"),)]
+    assert dream(folder, "photo.png", tmp_path / "two.png", *sweep, "layers=relu1_1,relu2_1+relu3_1") == 0
+    assert loaded[1:] == [(Target("relu1_1"),), (Target("relu2_1"), Target("relu3_1"))]
+
+
+def test_labels_say_what_was_done() -> None:
+    assert _label({"layers": "relu2_1", "octaves": 1, "steps": 1}, 1) == "relu2_1, 1 octave, 1 step"
+    assert _label({"octaves": 5, "rate": 0.02}, 3) == "5 octaves (3 fit), rate 0.02"
 
 
 def test_a_panorama(folder: Path, tmp_path: Path) -> None:
@@ -185,7 +208,7 @@ def test_a_video_of_a_panorama_says_that_it_is_not_marked(
 def test_too_large_is_said_before_the_work(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtstyle.stylizers.dream_memory.free_bytes", lambda device: 20e6)
+    monkeypatch.setattr("rtstyle.stylizers.gatys_memory.free_bytes", lambda device: 20e6)
     assert dream(folder, "photo.png", tmp_path / "dream.png", "--size", "900") == 1
     said = re.search(
         r"900x600 needs about .* GB are free; --size (\d+) fits$", capsys.readouterr().err.strip()
@@ -193,6 +216,18 @@ def test_too_large_is_said_before_the_work(
     assert said
     assert 96 < int(said[1]) < 900
     assert dream(folder, "photo.png", tmp_path / "dream.png", "--size", said[1], "--steps", "1") == 0
+
+
+def test_what_helps_is_advised_and_never_a_picture_of_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amount = 0.0
+    monkeypatch.setattr("rtstyle.stylizers.gatys_memory.free_bytes", lambda device: amount)
+    assert dream(folder, "photo.png", tmp_path / "dream.png") == 1
+    assert capsys.readouterr().err.strip().endswith("no size fits; end other programs")
+    amount = 5e8
+    assert dream(folder, "photo.png", tmp_path / "dream.png", "--size", "1700") == 1
+    assert re.search(r"--size \d+ or --tile 512 fits$", said := capsys.readouterr().err.strip()), said
 
 
 def test_a_journey_does_not_drift() -> None:
@@ -251,7 +286,7 @@ def test_a_loop_ends_where_it_begins() -> None:
         ("photo.png", "out.txt", (), "give a picture (.jpg"),
         ("absent.png", "out.png", (), "no such file; the input is a picture, a video, or 'noise'"),
         ("photo.png", "out.mp4", (), "say how the picture moves: --zoom, --rotate or --shift"),
-        ("photo.png", "out.png", ("--zoom", "1.2"), "--zoom make a video from a picture"),
+        ("photo.png", "out.png", ("--zoom", "1.2"), "--zoom: for a journey from a picture to a video, not"),
         ("photo.png", "out.mp4", ("--zoom", "0"), "--zoom 0: times larger each second"),
         ("photo.png", "out.mp4", ("--zoom", "40"), "--zoom 40: times larger each second"),
         ("photo.png", "out.mp4", ("--zoom", "1.2", "--panorama"), "--panorama: a journey leaves the photo"),
@@ -264,8 +299,10 @@ def test_a_loop_ends_where_it_begins() -> None:
         ("photo.png", "out.png", ("--size", "1"), "is too small"),
         ("photo.png", "out.png", ("--sweep", "size=1,2"), "sweeps over layers, steps, octaves, rate"),
         ("photo.png", "out.png", ("--sweep", "steps=1,b"), "its values are numbers above 0"),
+        ("photo.png", "out.png", ("--sweep", "steps=1", "steps=2"), "steps come twice"),
         ("photo.png", "out.png", ("--sweep", f"steps={'1,' * 100}1"), "holds 100 at most"),
         ("photo.png", "out.png", ("--backbone-weights", "vgg16=no.pth"), "no weights file at 'no.pth'"),
+        ("photo.png", "out.png", ("--backbone", "alexnet"), "nothing uses the weights of vgg16"),
         ("photo.png", "out.png", ("--mask", "photo.png"), "cannot read picture"),
     ],
 )  # fmt: skip

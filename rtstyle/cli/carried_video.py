@@ -30,7 +30,7 @@ def first_frame(source: Path) -> Tensor:
 
 def even(size: Size) -> Size:
     """The nearest size that video codecs take."""
-    return 2 * round(size[0] / 2), 2 * round(size[1] / 2)
+    return max(2, 2 * round(size[0] / 2)), max(2, 2 * round(size[1] / 2))
 
 
 def carry_video(

@@ -19,7 +19,7 @@ COLORS = ("dream", "photo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import add_backbone_options, positive, whole
+    from rtstyle.cli.gatys_options import above_zero, add_backbone_options, positive, whole
     from rtstyle.stylizers import defaults
 
     parser.add_argument("input", metavar="IN", help="a picture, a video, or 'noise'")
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shift", type=_pair, metavar="X,Y", help="share of the picture each second, as 0.1,0"
     )
-    group.add_argument("--seconds", type=positive, default=5.0, metavar="S", help="(5)")
+    group.add_argument("--seconds", type=above_zero, default=5.0, metavar="S", help="(5)")
     group.add_argument("--fps", type=whole, default=25, metavar="N", help="(25)")
     group.add_argument("--loop", action="store_true", help="end where it begins")
     group = parser.add_argument_group("sheet")
@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.media.encoders import is_video_name
     from rtstyle.media.image_file import WRITABLE, is_image_name
     from rtstyle.media.output import check_output, make_parent
+    from rtstyle.perception.backbones import check_files
 
     output = options.output
     if not is_image_name(output) and not is_video_name(output):
@@ -97,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
             f"{options.input} is a video, {output} a picture; name a video, as {output.stem}.mp4"
         )
     _check(options, still)
+    check_files(dict(options.backbone_weights), [options.backbone])
     make_parent(output)
     device = pick_device(options.device)
     if options.sweep:
@@ -118,9 +120,8 @@ def _check(options: argparse.Namespace, still: bool) -> None:
     moves = [f"--{name}" for name, value in given.items() if value is not None and value is not False]
     picture = is_image_name(options.output)
     if moves and (picture or not still):
-        raise RtstyleError(
-            f"{', '.join(moves)} make a video from a picture; {options.output} is none of that"
-        )
+        said = f"{', '.join(moves)}: for a journey from a picture to a video"
+        raise RtstyleError(f"{said}, not {options.input} to {options.output}")
     if still and not picture and not set(moves) - {"--loop"}:
         raise RtstyleError(
             f"{options.output} is a video: say how the picture moves: --zoom, --rotate or --shift"
@@ -140,13 +141,14 @@ def _picture(options: argparse.Namespace, device: torch.device) -> int:
     import torch
     from tqdm import tqdm
 
-    from rtstyle.cli.dream_inputs import finished, load_dream, read_inputs, size_of
+    from rtstyle.cli.dream_inputs import finished, load_activations, make_dream, read_inputs, size_of
     from rtstyle.media.image_file import write_image
 
     inputs = read_inputs(options, device)
     say(options, inputs.picture.notes, options.input)
-    dream, layers, notes = load_dream(options, device, size_of(inputs.photo))
+    activations, notes = load_activations(options, device, size_of(inputs.photo), options.layers)
     say(options, notes)
+    dream = make_dream(options, activations)
     heard: list[Step] = []
     begin = perf_counter()
     with tqdm(unit="step", disable=not shows_progress(options), leave=False) as bar:
@@ -163,12 +165,12 @@ def _picture(options: argparse.Namespace, device: torch.device) -> int:
     written = write_image(options.output, finished(options, inputs, result))
     say(options, written, options.output.name)
     height, width = result.shape[1:]
-    say(options, [f"{options.output}: {width}x{height}, {', '.join(layers)}, {seconds:.1f} s"])
+    say(options, [f"{options.output}: {width}x{height}, {', '.join(activations.layers)}, {seconds:.1f} s"])
     if options.json:
         octaves = [[step for step in heard if step.octave == n] for n in range(heard[0].octaves)]
         print_json({
             "output": str(options.output), "width": width, "height": height, "backbone": options.backbone,
-            "layers": layers, "seconds": round(seconds, 2),
+            "layers": activations.layers, "seconds": round(seconds, 2),
             "octaves": [
                 {"width": steps[0].size[1], "height": steps[0].size[0],
                  "first": steps[0].activation, "last": steps[-1].activation}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,20 +79,13 @@ def size_of(image: Tensor) -> Size:
     return image.shape[1], image.shape[2]
 
 
-def load_dream(
-    options: argparse.Namespace,
-    device: torch.device,
-    size: Size,
-    layers: str | None = None,
-    steps: int | None = None,
-    octaves: int | None = None,
-    rate: float | None = None,
-) -> tuple[DeepDream, list[str], list[str]]:
-    """The method as the options (or the arguments, first) have it, its layers, and notes.
+def load_activations(
+    options: argparse.Namespace, device: torch.device, size: Size, layers: str | None
+) -> tuple[Activations, list[str]]:
+    """What is to rise: ``layers``, as ``--layers`` takes them, or the backbone's defaults; and notes.
 
     Raises RtstyleError also where memory will not do for a dream of ``size``.
     """
-    layers = layers or options.layers
     backbone, targets, notes = load_dreaming(
         options.backbone,
         dict(options.backbone_weights).get(options.backbone),
@@ -103,15 +97,15 @@ def load_dream(
     if options.guide is not None:
         guide = to_float(read_image(options.guide).image)
         guide = resized(guide, fit(guide, _GUIDE, _GUIDE)).clamp(0, 1).to(device)
-    dream = DeepDream(
-        Activations(backbone, targets, guide, options.tile),
-        steps=steps or options.steps,
-        rate=options.rate if rate is None else rate,
-        octaves=octaves or options.octaves,
-        ratio=options.octave_ratio,
-        panorama=options.panorama,
+    return Activations(backbone, targets, guide, options.tile), notes
+
+
+def make_dream(options: argparse.Namespace, activations: Activations, **others: Any) -> DeepDream:
+    """The method as the options have it; ``others``: its steps, octaves and rate, in place of theirs."""
+    settings = {"steps": options.steps, "octaves": options.octaves, "rate": options.rate}
+    return DeepDream(
+        activations, ratio=options.octave_ratio, panorama=options.panorama, **(settings | others)
     )
-    return dream, [str(target) for target in targets], notes
 
 
 def shown(options: argparse.Namespace, photo: Tensor, result: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from rtstyle.api import kept_partial
 from rtstyle.cli.carried_video import carry_video, even, first_frame
-from rtstyle.cli.dream_inputs import fit, load_dream, read_inputs, read_mask, shown, size_of
+from rtstyle.cli.dream_inputs import fit, load_activations, make_dream, read_inputs, read_mask, shown, size_of
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo, to_bytes
@@ -50,7 +50,8 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
     source = Path(options.input)
     size = even(fit(first_frame(source), options.size, MOVING_DREAM_SIZE))
     mask = None if options.mask is None else read_mask(options.mask, size).to(device)
-    dream, layers, notes = load_dream(options, device, size)
+    activations, notes = load_activations(options, device, size, options.layers)
+    dream = make_dream(options, activations)
     if options.panorama:
         notes = [*notes, _NOT_MARKED]
     say(options, notes)
@@ -58,7 +59,7 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
     settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]
     return carry_video(
         options, source, size, DreamFrames(dream, options.seed, mask, device), settings,
-        finish=partial(shown, options), done="dreamt", layers=layers,
+        finish=partial(shown, options), done="dreamt", layers=activations.layers,
     )  # fmt: skip
 
 
@@ -75,10 +76,11 @@ def journey(options: argparse.Namespace, device: torch.device) -> int:
     if not 0.2 <= zoom <= 10:
         raise RtstyleError(f"--zoom {zoom:g}: times larger each second, 0.2 to 10, such as 1.3")
     inputs = read_inputs(options, device, longest=MOVING_DREAM_SIZE)
-    size = tuple(max(2, 2 * round(side / 2)) for side in inputs.photo.shape[1:])
-    photo = resized(inputs.photo, (size[0], size[1])).clamp(0, 1)
+    size = even(size_of(inputs.photo))
+    photo = resized(inputs.photo, size).clamp(0, 1)
     say(options, inputs.picture.notes, options.input)
-    dream, layers, notes = load_dream(options, device, size_of(photo))
+    activations, notes = load_activations(options, device, size, options.layers)
+    dream = make_dream(options, activations)
     say(options, notes)
     random = torch.Generator().manual_seed(options.seed)
     across, down = options.shift or (0.0, 0.0)
@@ -111,6 +113,7 @@ def journey(options: argparse.Namespace, device: torch.device) -> int:
             raise
     seconds = perf_counter() - begin
     say(options, sink.notes, output.name)
+    layers = activations.layers
     say(options, [f"{output}: {count} frames, {size[1]}x{size[0]}, {', '.join(layers)}, {seconds:.0f} s"])
     if options.json:
         print_json({

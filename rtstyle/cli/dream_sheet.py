@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rtstyle.cli.dream_inputs import Inputs, finished, load_dream, read_inputs, size_of
+from rtstyle.cli.dream_inputs import load_activations, make_dream, read_inputs, shown, size_of
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import to_bytes, to_float
+from rtstyle.frame import to_bytes
 from rtstyle.media.image_file import Picture, write_image
 from rtstyle.media.sheet import draw_sheet
+from rtstyle.stylizers.activations import Activations
 
 CELL = 320  # pixels of a dream's longer side, unless told
 MOST = 100  # dreams in one sheet
@@ -30,12 +31,19 @@ def sheet(options: argparse.Namespace, device: torch.device) -> int:
     """Write the grid: the setting with most values across, all others down."""
     axes = parse_sweep(options.sweep)
     inputs = read_inputs(options, device, longest=CELL)
+    say(options, inputs.picture.notes, options.input)
+    size = size_of(inputs.photo)
     across = max(axes, key=lambda name: len(axes[name]))
     down = {name: values for name, values in axes.items() if name != across}
     columns = [{across: value} for value in axes[across]]
     rows = [dict(zip(down, values, strict=True)) for values in product(*down.values())]
-    for layers in axes.get("layers", ()):  # one that cannot dream is said at once
-        load_dream(options, device, size_of(inputs.photo), _joined(layers))
+    found: dict[str | None, Activations] = {}  # of all layers, first: one that cannot dream is said at once
+    notes: list[str] = []
+    for layers in axes.get("layers", [options.layers]):
+        joined = layers and layers.replace("+", ",")  # as ``--layers`` takes them
+        found[layers], more = load_activations(options, device, size, joined)
+        notes += more
+    say(options, notes)
     cells: list[list[tuple[str, Tensor]]] = []
     begin = perf_counter()
     total = len(rows) * len(columns)
@@ -43,14 +51,21 @@ def sheet(options: argparse.Namespace, device: torch.device) -> int:
         for row in rows:
             cells.append([])
             for column in columns:
-                cells[-1].append((_label(row | column), _dreamt(options, inputs, device, row | column)))
+                cell = row | column
+                others = {name: value for name, value in cell.items() if name != "layers"}
+                dream = make_dream(options, found[cell.get("layers", options.layers)], **others)
+                random = torch.Generator().manual_seed(options.seed)
+                result = dream(inputs.photo, random, mask=inputs.mask)
+                label = _label(cell, len(dream.sizes(size)))
+                cells[-1].append((label, to_bytes(shown(options, inputs.photo, result).cpu())))
                 bar.update()
     written = write_image(options.output, Picture(draw_sheet(cells)))
     seconds = perf_counter() - begin
     say(options, written, options.output.name)
     say(options, [f"{options.output}: {len(rows)}x{len(columns)} dreams, {seconds:.0f} s"])
     if options.json:
-        print_json({"output": str(options.output), "sweep": axes, "seconds": round(seconds, 2)})
+        facts = {"output": str(options.output), "sweep": axes, "seconds": round(seconds, 2)}
+        print_json({**facts, "notes": [*inputs.picture.notes, *notes, *written]})
     return 0
 
 
@@ -61,6 +76,10 @@ def parse_sweep(parts: list[str]) -> dict[str, list[Any]]:
         name, _, text = part.partition("=")
         if name not in _KINDS:
             raise RtstyleError(f"--sweep {part}: sweeps over {', '.join(_KINDS)}, as in steps=2,5,10")
+        if name in axes:
+            raise RtstyleError(
+                f"--sweep {part}: {name} come twice; put all values together, as {name}=2,5,10"
+            )
         try:
             axes[name] = [_KINDS[name](value) for value in text.split(",")]
         except ValueError:
@@ -73,31 +92,14 @@ def parse_sweep(parts: list[str]) -> dict[str, list[Any]]:
     return axes
 
 
-def _dreamt(
-    options: argparse.Namespace, inputs: Inputs, device: torch.device, cell: dict[str, Any]
-) -> Tensor:
-    """One dream of the sheet, (3, H, W) uint8."""
-    chosen = dict(cell)
-    if "layers" in chosen:
-        chosen["layers"] = _joined(chosen["layers"])
-    dream, _, notes = load_dream(options, device, size_of(inputs.photo), **chosen)
-    say(options, notes)
-    random = torch.Generator().manual_seed(options.seed)
-    image = finished(options, inputs, dream(inputs.photo, random, mask=inputs.mask)).image
-    return to_bytes(to_float(image))
-
-
-def _joined(layers: str) -> str:
-    """Those that dream together, as ``--layers`` takes them."""
-    return layers.replace("+", ",")
-
-
-def _label(cell: dict[str, Any]) -> str:
-    """``relu3_3``, ``5 steps``, ``rate 0.02``; one line each."""
-    lines = []
+def _label(cell: dict[str, Any], octaves: int) -> str:
+    """``relu3_3, 1 octave, 5 steps``, or ``rate 0.02``; ``octaves``: those that the layers can see."""
+    parts = []
     for name, value in cell.items():
         if name in _SINGULAR:
-            lines.append(f"{value} {name if value != 1 else _SINGULAR[name]}")
+            parts.append(f"{value} {name if value != 1 else _SINGULAR[name]}")
         else:
-            lines.append(f"rate {value:g}" if name == "rate" else value)
-    return "\n".join(lines)
+            parts.append(f"rate {value:g}" if name == "rate" else value)
+        if name == "octaves" and octaves < value:
+            parts[-1] += f" ({octaves} fit)"
+    return ", ".join(parts)

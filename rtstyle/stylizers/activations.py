@@ -77,6 +77,11 @@ class Activations:
                 raise RtstyleError(f"{target}: {target.layer} has channels 0 to {count - 1}")
 
     @property
+    def layers(self) -> list[str]:
+        """The targets by name, as ``Mixed_6b``, ``Mixed_6b:17`` or ``logits:cat``."""
+        return [str(target) for target in self._targets]
+
+    @property
     def smallest(self) -> int:
         """The shortest side in pixels that the layers take."""
         return self._backbone.smallest

@@ -59,7 +59,6 @@ class DeepDream:
         activations: what is to rise.
         rate: length of a step.
         octaves, ratio: as in `pyramid`.
-        shift: pixels at most.
         panorama: the photo is equirectangular, 360 by 180 degrees; its left and right edge are one.
     """
 
@@ -71,12 +70,10 @@ class DeepDream:
         rate: float = DREAM_RATE,
         octaves: int = OCTAVES,
         ratio: float = OCTAVE_RATIO,
-        shift: int = SHIFT,
         panorama: bool = False,
     ) -> None:
         self._activations, self.steps, self._rate = activations, steps, rate
-        self._octaves, self._ratio = octaves, ratio
-        self._shift, self._panorama = shift, panorama
+        self._octaves, self._ratio, self._panorama = octaves, ratio, panorama
 
     def __call__(
         self,
@@ -100,18 +97,17 @@ class DeepDream:
         Raises RtstyleError for a photo that is too small for the layers.
         """
         steps = self.steps if steps is None else steps
-        smallest = self._activations.smallest
-        size = (photo.shape[1], photo.shape[2])
-        sizes = pyramid(size, octaves or self._octaves, self._ratio, smallest)
+        sizes = self.sizes((photo.shape[1], photo.shape[2]), octaves)
 
         def work(image: Tensor, base: Tensor, octave: int) -> Tensor:
-            own = (image.shape[1], image.shape[2])
-            where = None if mask is None else resized(mask, own, self._panorama).clamp(0, 1)
-            pull = (
-                None
-                if held is None
-                else (resized(held.picture, own), resized(held.weight, own).clamp(0, 1) / 2)
-            )
+            own = sizes[octave]
+            where, pull, share = None, None, 1.0
+            if mask is not None:
+                where = resized(mask, own, self._panorama).clamp(0, 1)
+                share = float(where.mean())
+            if held is not None:
+                picture, weight = (resized(each, own, self._panorama) for each in (held.picture, held.weight))
+                pull = picture, weight.clamp(0, 1) / 2
             for number in range(1, steps + 1):
                 begin, end = _SMOOTH
                 deviation = begin + (end - begin) * number / steps
@@ -121,19 +117,23 @@ class DeepDream:
                 image = image.add(change if where is None else change.mul_(where), alpha=rate)
                 if pull is not None:
                     image = torch.lerp(image, *pull)
-                longest = _LENGTH * self._rate * math.sqrt(octave * steps + number)
-                image = _within(longest, image, base, where).clamp_(0, 1)
+                longest = _LENGTH * self._rate * math.sqrt(share * (octave * steps + number))
+                image = _within(longest, image, base).clamp_(0, 1)
             return image
 
         made = climb(photo, sizes, work, wrap=self._panorama)
         return made if mask is None else torch.lerp(photo, made, mask)
+
+    def sizes(self, size: Size, octaves: int | None = None) -> list[Size]:
+        """Of the octaves, as many as the layers can see; raises RtstyleError where that is none."""
+        return pyramid(size, octaves or self._octaves, self._ratio, self._activations.smallest)
 
     def _change(
         self, image: Tensor, deviation: float, random: torch.Generator
     ) -> tuple[float, Tensor, float]:
         """Mean activation, the smoothed gradient, and what it has to be multiplied by for a step."""
         height, width = image.shape[1:]
-        down, across = (_drawn(min(self._shift, side // 4), random) for side in (height, width))
+        down, across = (_drawn(min(SHIFT, side // 4), random) for side in (height, width))
         if self._panorama:
             # Any place may be the seam: there is none.
             activation, gradient = around(self._activations.rise, image, across * width // (2 * SHIFT))
@@ -157,11 +157,9 @@ def _mirror_borders(gradient: Tensor, edge: int) -> None:
         end.copy_(gradient.narrow(axis, gradient.shape[axis] - 2 * edge - 1, edge).flip(axis))
 
 
-def _within(longest: float, image: Tensor, base: Tensor, where: Tensor | None) -> Tensor:
+def _within(longest: float, image: Tensor, base: Tensor) -> Tensor:
     """The image, nearer to the base where their root mean square difference is too long."""
-    share = 1.0 if where is None else float(where.mean())
     length = float((image - base).square_().mean()) ** 0.5
-    longest *= math.sqrt(share)
     return image if length <= longest else torch.lerp(base, image, longest / length)
 
 

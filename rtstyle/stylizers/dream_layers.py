@@ -63,20 +63,18 @@ def load_dreaming(
     `load_backbone` refuses.
     """
     layers_of(name)
-    if file is not None and not file.is_file():
-        raise RtstyleError(f"{name}: no weights file at '{file}'")
+    backbone: Backbone
     notes: list[str] = []
     if targets is None:
-        wanted = DEFAULTS[name].dream
-        layers, notes = _held(name, file, wanted)
-        targets = [Target(layer) for layer in layers]
-    layers = tuple(dict.fromkeys(target.layer for target in targets))
-    backbone: Backbone
-    if LOGITS in layers:
-        backbone, classes = load_classified(name, layers, file)
-        targets = [_of_class(target, classes) if target.layer == LOGITS else target for target in targets]
+        backbone, notes = _load_defaults(name, file)
+        targets = [Target(layer) for layer in backbone.layers]
     else:
-        backbone = load_backbone(name, layers, file)
+        layers = tuple(dict.fromkeys(target.layer for target in targets))
+        if LOGITS in layers:
+            backbone, classes = load_classified(name, layers, file)
+            targets = [_of_class(target, classes) if target.layer == LOGITS else target for target in targets]
+        else:
+            backbone = load_backbone(name, layers, file)
     # Channels last is 5 to 20 % faster on processors.
     backbone.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return backbone, tuple(targets), notes
@@ -95,15 +93,16 @@ def _of_class(target: Target, classes: Sequence[str]) -> Target:
     return replace(target, channel=found[0], named=classes[found[0]])
 
 
-def _held(name: str, file: Path | None, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
-    """Those of the layers that the file holds, else the deepest it does; and a note where any is missing."""
-    if file is None:
-        return wanted, []
+def _load_defaults(name: str, file: Path | None) -> tuple[Backbone, list[str]]:
+    """With the default layers that the file holds, or the deepest it does; and a note of those missing."""
+    wanted = DEFAULTS[name].dream
     try:
-        load_backbone(name, wanted, file)
-        return wanted, []
+        return load_backbone(name, wanted, file), []
     except RtstyleError:
+        if file is None:
+            raise
         held = reach(name, file)
     taken = tuple(layer for layer in wanted if layer in held) or (held[-1],)
-    lacking = [layer for layer in wanted if layer not in held]
-    return taken, [f"{', '.join(taken)} for {', '.join(lacking)}; the weights of {name} end with {held[-1]}"]
+    lacking = ", ".join(layer for layer in wanted if layer not in held)
+    note = f"{', '.join(taken)} for {lacking}; the weights of {name} end with {held[-1]}"
+    return load_backbone(name, taken, file), [note]

@@ -20,31 +20,47 @@ from rtstyle.stylizers.optimizers import pairs_kept
 PEAK = 2.1
 STRIP_SHARE = 0.15  # of a pixel's bytes, held for every pixel of a picture measured in strips
 PICTURES = 8  # the image, its gradients and copies; beside the pairs of the optimiser
-_PROBE = 64  # pixels a side
+_PROBE = 64  # pixels a side, or more where the network needs them
 _MARGIN = 0.9  # of the memory that is free now
+_SMALLEST = 64  # pixels of the longer side: less is no advice
 
 
 def check_memory(backbone: Backbone, size: Size, device: torch.device) -> None:
     """Raises RtstyleError, naming the largest size that fits, where ``size`` (height, width) will not."""
+    check_fits(make_estimate(backbone), size, device)
+
+
+def check_fits(
+    needed: Callable[[Size], float],
+    size: Size,
+    device: torch.device,
+    thrifty: tuple[str, float] | None = None,
+) -> None:
+    """Raises RtstyleError, naming what fits, where the memory that is free will not do.
+
+    Args:
+        needed: bytes, by size (height, width).
+        thrifty: an option that helps, and the bytes that ``size`` needs with it.
+    """
     free = free_bytes(device)
-    if free is None:
+    if free is None or needed(size) <= _MARGIN * free:
         return
-    needed = make_estimate(backbone)
-    if needed(size) <= _MARGIN * free:
-        return
-    low, high = 1, max(size)
+    low, high = 0, max(size)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if needed(fit(size, middle)) <= _MARGIN * free else (low, middle)
+    fits = [f"--size {low // 8 * 8}"] if low >= _SMALLEST else []
+    if thrifty is not None and thrifty[1] <= _MARGIN * free:
+        fits.append(thrifty[0])
+    advice = f"{' or '.join(fits)} fits" if fits else "no size fits; end other programs"
     raise RtstyleError(
-        f"{size[1]}x{size[0]} needs about {needed(size) / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-        f"--size {low // 8 * 8} fits"
+        f"{size[1]}x{size[0]} needs about {needed(size) / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; {advice}"
     )
 
 
 def make_estimate(backbone: Backbone) -> Callable[[Size], float]:
     """Bytes of a painting by its size (height, width), from what one evaluation keeps for its gradient."""
-    pixel = PEAK * kept_bytes(backbone) / _PROBE**2
+    pixel = PEAK * kept_bytes(backbone)
     parts = backbone.backbones.values() if isinstance(backbone, Joined) else [backbone]
     in_strips = all(isinstance(part, Backbone) and part.blocks() for part in parts)
 
@@ -58,8 +74,8 @@ def make_estimate(backbone: Backbone) -> Callable[[Size], float]:
     return estimate
 
 
-def kept_bytes(backbone: Backbone) -> int:
-    """Bytes that one evaluation of a small picture keeps for its gradient, weights left out."""
+def kept_bytes(backbone: Backbone) -> float:
+    """Bytes a pixel that one evaluation keeps for its gradient, weights left out; of a small picture."""
     kept: dict[int, int] = {}
     weights = {weight.data_ptr() for weight in (*backbone.parameters(), *backbone.buffers())}
 
@@ -70,12 +86,13 @@ def kept_bytes(backbone: Backbone) -> int:
         return tensor
 
     device = next(backbone.parameters()).device
-    image = torch.full((1, 3, _PROBE, _PROBE), 0.5, device=device, requires_grad=True)
+    side = max(_PROBE, backbone.smallest)
+    image = torch.full((1, 3, side, side), 0.5, device=device, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         features = backbone(image)
         total = sum(each.square().mean() for each in features.values())
     del features, total
-    return sum(kept.values())
+    return sum(kept.values()) / side**2
 
 
 def free_bytes(device: torch.device) -> float | None:
