@@ -36,4 +36,4 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = threading.active_count()
     yield
     torch.set_num_threads(threads)
-    assert threading.active_count() == before
+    assert threading.active_count() == before, threading.enumerate()

@@ -158,6 +158,21 @@ def test_auto_takes_it_and_8_bits_where_proven() -> None:
         load_engine(net, "int8", "cpu")
 
 
+LISTED = """
+import sys, threading, torch
+from rtstyle.engines import load_engine
+from rtstyle.networks import build
+
+load_engine(build("swift", {"half": 4, "quarter": 8, "eighth": 8}), "openvino", "cpu")
+print(threading.active_count(), "openvino_telemetry" in sys.modules)
+"""
+
+
+def test_it_tells_nobody_that_it_runs() -> None:
+    done = subprocess.run([sys.executable, "-c", LISTED], capture_output=True, text=True, timeout=100)
+    assert done.stdout.split() == ["1", "False"], done.stderr
+
+
 INTERRUPTED = """
 import os, signal, torch
 from rtstyle.engines import load_engine

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-import openvino
 import torch
 from torch import Tensor
 
 from rtstyle.engines.eager import check_image, one_a_thread
 from rtstyle.engines.openvino_graph import Untranslatable, build_model
+from rtstyle.engines.openvino_import import openvino
 from rtstyle.engines.reduced import Reduced
 from rtstyle.engines.signal_stack import kept_signal_stack
 from rtstyle.errors import RtstyleError
