@@ -9,9 +9,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import torch
+
 from rtstyle.cluster.distribute import distribute
 from rtstyle.cluster.farm import Farm
-from rtstyle.engines import load_engine
+from rtstyle.engines import Engine, load_engine, pick_device
 from rtstyle.engines.reduced import proven
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Stylizer
@@ -63,7 +65,8 @@ def load_stylizer(
             ``a:0.6,b:0.4``, or ``a,b`` for equal shares; the default style if None.
         strength: 0 (the input untouched) to 1 (the full style).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        engine: ``eager``, ``openvino``, ``int8`` (for a style measured in it), or ``auto``: the fastest there is.
+        engine: ``eager``, ``graph`` (for a GPU), ``openvino``, ``int8`` (for a style measured in it), or
+            ``auto``: the fastest there is.
 
     Raises:
         RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.
@@ -201,7 +204,11 @@ def stylize_video(
     source, output = Path(source), Path(output)
     check_output(output, overwrite=overwrite, inputs=(source,))
     wanted = parse_size(size) if size is not None else None
-    with VideoFileSource(source, size=wanted, start=_seconds(start), end=_seconds(end)) as frames:
+    # A farm's workers read for themselves.
+    place = _device(stylizer, device) if farm is None else None
+    with VideoFileSource(
+        source, size=wanted, start=_seconds(start), end=_seconds(end), device=place
+    ) as frames:
         if stylizer is None and tour is not None:
             stylizer = load_tour(style, tour, strength, device, engine)
         stylizer = stylizer or load_stylizer(style, strength, device, engine)
@@ -238,7 +245,7 @@ def stylize_video(
         style=_style_name(stylizer),
         engine=_engine_name(stylizer),
         waiting=done.waiting,
-        notes=[*frames.notes, *sink.notes],
+        notes=[*frames.notes, *sink.notes, *_engine_notes(stylizer)],
     )
 
 
@@ -258,8 +265,26 @@ def _style_name(stylizer: Stylizer) -> str:
 
 
 def _engine_name(stylizer: Stylizer) -> str:
+    engine = _engine(stylizer)
+    return engine.name if engine is not None else ""
+
+
+def _engine_notes(stylizer: Stylizer) -> list[str]:
+    """Why a network runs otherwise than asked, where its engine has something to say."""
+    return list(getattr(_engine(stylizer), "notes", ()))
+
+
+def _engine(stylizer: Stylizer) -> Engine | None:
     stylizer = stylizer.palette if isinstance(stylizer, Tour) else stylizer
-    return stylizer.engine.name if isinstance(stylizer, FeedForward) else ""
+    return stylizer.engine if isinstance(stylizer, FeedForward) else None
+
+
+def _device(stylizer: Stylizer | None, name: str) -> torch.device | None:
+    """Where frames are wanted: on the device of the network; anywhere by a stylizer that has none."""
+    if stylizer is None:
+        return pick_device(name)
+    engine = _engine(stylizer)
+    return engine.device if engine is not None else None
 
 
 def _seconds(time: str | float | Fraction | None) -> Fraction | None:

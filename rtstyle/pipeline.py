@@ -2,6 +2,9 @@
 
 Decoding, restyling and encoding overlap; queues between them are bounded. An error anywhere stops
 all three, closes all three and is raised once, as it was.
+
+A picture on a GPU is handed on before it is finished. All threads work on the GPU's default stream, which
+does what it is asked in order; only whoever fetches a picture waits.
 """
 
 from __future__ import annotations

@@ -153,6 +153,58 @@ def test_the_file_of_one_process_comes_out(
         assert second.metadata["title"] == "Numbers"
 
 
+KEYED = {**REORDERED, "g": "16", "keyint_min": "16"}
+
+
+def zeroed(path: Path, begin: int, end: int) -> None:
+    """Make nothing of the packets of frames from `begin` until before `end`, counted as they are shown."""
+    with av.open(str(path)) as container:
+        packets = sorted((p.pts or 0, p.pos or 0, p.size) for p in container.demux(video=0) if p.size)
+    data = bytearray(path.read_bytes())
+    for _, place, size in packets[begin:end]:
+        data[place : place + size] = bytes(size)
+    path.write_bytes(bytes(data))
+
+
+# A whole segment and more; all but the first frame of the first, fewer than the encoder holds back; the
+# last one; and within one. Nothing else of the file is touched: the container's own numbers stay.
+@pytest.mark.parametrize(("begin", "end"), [(30, 70), (1, 40), (80, 96), (33, 36)])
+def test_a_segment_in_which_nothing_decodes_is_passed_over(begin: int, end: int, tmp_path: Path) -> None:
+    source = Clip(96, options=KEYED).make(tmp_path / "in.mp4")
+    zeroed(source, begin, end)
+    whole = convert(source, tmp_path / "one.mp4", preset="veryfast")
+    cuts, notes = in_segments(source, tmp_path / "many.mp4", preset="veryfast")
+    frames, _ = read(tmp_path / "many.mp4")
+    assert len(cuts) == 6 and 50 < len(frames) < 96
+    assert (times(frames), numbers(frames)) == (whole.times, numbers(read(tmp_path / "one.mp4")[0]))
+    assert notes == whole.notes and len(notes) == 1 and notes[0].endswith(f", {len(frames)} were")
+
+
+def test_damage_within_the_asked_span_is_said(tmp_path: Path) -> None:
+    source = Clip(96, options=KEYED).make(tmp_path / "in.mp4")
+    zeroed(source, 16, 48)
+    _, notes = in_segments(source, tmp_path / "many.mp4", preset="veryfast", end=Fraction(64, 25))
+    assert notes == ["damaged: about 32 frames (1.28 s) could not be decoded, 32 were"]
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
+def test_a_file_cut_short_is_said_as_by_one_process(name: str, tmp_path: Path) -> None:
+    source = Clip(96, options=KEYED, container={"movflags": "faststart"} if name == "in.mp4" else {})
+    path = source.make(tmp_path / name)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    whole = convert(path, tmp_path / "one.mp4", preset="veryfast")
+    assert in_segments(path, tmp_path / "many.mp4", preset="veryfast")[1] == whole.notes != []
+
+
+def test_more_frames_than_packets_are_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Clip(80).make(tmp_path / "in.mp4")
+    found = Stamps.read(path, Span())
+    fewer = replace(found, times=found.times[:5] + found.times[8:], keys=found.keys[:5] + found.keys[8:])
+    monkeypatch.setattr(Stamps, "read", staticmethod(lambda path, span: fewer))
+    assert in_segments(path, tmp_path / "many.mp4")[1] == []
+    assert len(read(tmp_path / "many.mp4")[0]) == 80
+
+
 def quality(path: Path, like: Path) -> list[float]:
     """PSNR of each frame of a file to those of another one, dB."""
     with VideoFileSource(path) as made, VideoFileSource(like) as given:
@@ -221,7 +273,7 @@ def test_remarks_of_an_encoder_are_not_compared() -> None:
 def test_another_encoder_does_not_join(tmp_path: Path) -> None:
     drawn = SyntheticSource(64, 48, seconds=1)
     with VideoFileSink(tmp_path / "out.mp4", drawn.info) as sink:
-        foreign = Encoded(0, 1, b"\x00\x00\x01\x67other", [], {}, [])
+        foreign = Encoded(0, 1, b"\x00\x00\x01\x67other", [], [], {}, 0, [])
         with pytest.raises(RtstyleError, match="another header"):
             Joiner(sink).add(foreign)
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,5 @@
 """Engines: the network's own picture, for any size, sample type and memory layout."""
 
-import os
 import sys
 
 import pytest
@@ -11,27 +10,24 @@ from rtstyle.engines.eager import Eager
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network, build
+from tests.gpus import GPU
 
 SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}
 
 
 def devices() -> list[object]:
-    wanted = os.environ.get("RTSTYLE_REQUIRE_CUDA") == "1"
-    absent = not torch.cuda.is_available() and not wanted
-    skip = pytest.mark.skipif(absent, reason="no NVIDIA GPU")
-    return ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, skip])]
+    return ["cpu", pytest.param("cuda", marks=GPU)]
 
 
 def engines() -> list[object]:
     """(engine, device) for every one that runs one network like another."""
     absent = pytest.mark.skipif(bool(missing("openvino")), reason=missing("openvino"))
-    eager = [
-        pytest.param("eager", *each.values, marks=each.marks)
-        if isinstance(each, type(pytest.param()))
-        else ("eager", each)
-        for each in devices()
+    return [
+        ("eager", "cpu"),
+        pytest.param("eager", "cuda", marks=GPU),
+        pytest.param("graph", "cuda", marks=GPU),
+        pytest.param("openvino", "cpu", marks=absent),
     ]
-    return [*eager, pytest.param("openvino", "cpu", marks=absent)]
 
 
 @pytest.fixture

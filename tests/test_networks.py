@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import NETWORKS, Network, build
-from rtstyle.networks.blocks import icnr_, instance_norm
+from rtstyle.networks.blocks import InstanceNorm, icnr_
 
 SMALL = {
     "johnson": {"width": 4},
@@ -95,7 +95,7 @@ def test_swift_is_small() -> None:
 
 
 def test_instance_norm_by_hand() -> None:
-    norm = instance_norm(3)
+    norm = InstanceNorm(3)
     torch.nn.init.normal_(norm.weight)
     torch.nn.init.normal_(norm.bias)
     features = torch.randn(2, 3, 5, 7)

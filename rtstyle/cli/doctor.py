@@ -42,7 +42,8 @@ def _facts() -> dict[str, Any]:
     from rtstyle.styles import DEFAULT_STYLE, list_styles, own_folder
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    built = [codec for codec, encoder in ENCODERS.items() if encoder.name in av.codecs_available]
+    plain = {codec: encoder for codec, encoder in ENCODERS.items() if not codec.endswith("_nvenc")}
+    built = [codec for codec, encoder in plain.items() if encoder.name in av.codecs_available]
     names = [card.name for card in list_styles()]
     cameras = [f"{each.path} {each.name} ({_best(each.modes)})" for each in list_cameras()]
     return {
@@ -53,6 +54,7 @@ def _facts() -> dict[str, Any]:
         "processor": f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
         "gpu": gpus or "none that torch can use; everything runs on the processor",
         "device": "cuda" if gpus else "cpu",
+        **(_of_gpu() if gpus else {}),
         "engines": [f"{name} ({missing(name)})" if missing(name) else name for name in ENGINES],
         "encoders": built,
         "cameras": cameras or _no_camera(),
@@ -61,6 +63,32 @@ def _facts() -> dict[str, Any]:
         "default style": DEFAULT_STYLE if DEFAULT_STYLE in names else f"{DEFAULT_STYLE} (missing)",
         "your styles": str(own_folder()),
         "terminal": "yes" if sys.stderr.isatty() else "no (progress is silent; --progress shows it)",
+    }
+
+
+def _of_gpu() -> dict[str, Any]:
+    """What the first GPU does beside the network."""
+    import av
+    import torch
+
+    from rtstyle.media.encoders import ENCODERS, opens
+    from rtstyle.media.nvdec import codecs
+
+    try:
+        decoders: list[str] | str = codecs(torch.device("cuda"))
+    except av.error.FFmpegError as error:
+        decoders = f"none: {error.strerror}; videos are decoded by the processor"
+    nvenc = [codec for codec in ENCODERS if codec.endswith("_nvenc") and opens(codec)]
+    try:
+        import triton
+    except ImportError:
+        norms = "PyTorch's, which are slower: Triton is not installed"
+    else:
+        norms = f"Triton {triton.__version__}"
+    return {
+        "nvdec": decoders,
+        "nvenc": nvenc or "none: this GPU or its driver has no encoder; videos are encoded by the processor",
+        "norms": norms,
     }
 
 

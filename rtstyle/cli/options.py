@@ -18,7 +18,9 @@ def add_style_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="how much style (1)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    group.add_argument("--engine", default="auto", help="eager, openvino, int8, or auto: the fastest (auto)")
+    group.add_argument(
+        "--engine", default="auto", help="eager, graph, openvino, int8, or auto: the fastest (auto)"
+    )
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:

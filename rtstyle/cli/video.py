@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--start", metavar="TIME", help="seconds or [H:]MM:SS from the beginning")
     group.add_argument("--end", metavar="TIME", help="likewise; the first instant left out")
     group = parser.add_argument_group("file")
-    group.add_argument("--codec", help="h264, hevc, av1 or vp9 (h264; webm: vp9)")
+    group.add_argument(
+        "--codec", help="h264, hevc, av1, vp9; of a GPU, h264_nvenc, hevc_nvenc (h264; webm: vp9)"
+    )
     group.add_argument("--crf", type=int, help="constant quality, smaller is better (h264: 18)")
     group.add_argument("--preset", help="encoder speed (h264: veryfast)")
     group.add_argument("--overwrite", action="store_true", help="replace an existing output")

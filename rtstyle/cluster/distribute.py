@@ -60,13 +60,19 @@ def distribute(
         for done in restyle(job, segments):
             joiner.add(done)
             progress.frames += done.frames
+            stamps.damage.flawed += done.flawed
             for stage, seconds in done.waiting.items():
                 progress.waiting[stage] += seconds
             source.notes += [note for note in done.notes if note not in source.notes]
             progress.seconds = perf_counter() - begin
             if listener is not None:
                 listener(progress)
-    if lost := len(stamps.times) - progress.frames:
-        source.notes.append(f"damaged: {lost} frames could not be decoded, {progress.frames} were")
+    # A packet may also give more frames than one.
+    stamps.damage.packets = stamps.damage.silent = max(0, len(stamps.times) - progress.frames)
+    if source.span.end is None:
+        loss = source.loss_of(stamps.damage, progress.frames)
+    else:
+        loss = stamps.damage.sentence(None, 0, source.info.rate, progress.frames)
+    source.notes += [loss] if loss else []
     progress.seconds = perf_counter() - begin
     return progress

@@ -48,10 +48,12 @@ class Joiner:
     def _ordered(self, segment: Encoded) -> Iterator[Packet]:
         path, number = self._sink.path, segment.number
         shown = sorted(packet.pts for packet in segment.packets)
+        if not shown and not segment.frames:
+            return
         if len(shown) != segment.frames:
             raise RtstyleError(f"{path}: segment {number} has {segment.frames} frames, {len(shown)} packets")
         if self._last is None:
-            self._held = [packet.dts for packet in segment.packets if packet.dts < shown[0]]
+            self._held = list(segment.early)
         elif shown[0] <= self._last:
             raise RtstyleError(f"{path}: segment {number} begins before the last one ends")
         self._last = shown[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Stamps:
     times: list[Fraction]  # seconds on the file's clock
     keys: list[bool]  # decoding can begin there
     begin: Fraction  # the beginning of the file, on its clock
+    damage: Damage = field(default_factory=Damage)  # what could not be read
 
     @staticmethod
     def read(path: Path, span: Span) -> Stamps:
@@ -48,7 +49,8 @@ class Stamps:
         """
         with open_media(path) as container:
             stream = picture_stream(container, path)
-            packets = (p for p in packets_of(container, Damage()) if p.stream_index == stream.index)
+            damage = Damage()
+            packets = (p for p in packets_of(container, damage) if p.stream_index == stream.index)
             stamped = [(p.pts, p.is_keyframe) for p in packets if not p.is_discard]
             base, begin = Fraction(stream.time_base or 0), start_of(container)
             loose = is_broadcast(container) or container.format.name == "avi"
@@ -62,7 +64,7 @@ class Stamps:
         frames = [(time, key) for time, key in timed if span.holds(time)]
         if not frames:
             raise RtstyleError(f"{path}: no frame lies between the asked start and end")
-        return Stamps([time for time, _ in frames], [key for _, key in frames], begin)
+        return Stamps([time for time, _ in frames], [key for _, key in frames], begin, damage)
 
 
 def cut(keys: Sequence[bool], length: int) -> list[int]:

@@ -18,8 +18,8 @@ from rtstyle.cluster.segments import Segment
 from rtstyle.frame import Divisible, Frame, Sink, VideoInfo
 from rtstyle.media.color import ColorTags
 from rtstyle.media.picture_track import PictureTrack
-from rtstyle.media.video_file import VideoFileSource
-from rtstyle.pipeline import run
+from rtstyle.media.video_file import NoFrame, VideoFileSource
+from rtstyle.pipeline import Progress, run
 
 # Frames encoded behind a segment's last one and thrown away. x264 gives a picture the better quality the
 # longer others build on it (macroblock tree): with none, the last frames before a seam lost 1 to 2 dB. Made
@@ -55,10 +55,12 @@ class Encoded:
     """A segment when it is done."""
 
     number: int
-    frames: int
+    frames: int  # 0 where none of it could be decoded
     extradata: bytes  # the encoder's parameter sets: the same for every segment, or they do not join
     packets: list[Packed]  # in decoding order
+    early: list[int]  # decoding times before the first picture is shown, one for each that is held back
     waiting: dict[str, float]  # seconds spent in each stage
+    flawed: int  # frames decoded from damaged data
     notes: list[str]
 
 
@@ -72,16 +74,23 @@ def restyle_segment(job: Job, segment: Segment, stylizer: Divisible, threads: in
         threads: of the encoder; 0: as many as suit the machine.
 
     Raises:
-        RtstyleError: as `VideoFileSource` does.
+        RtstyleError: as `VideoFileSource` does, but for a segment in which nothing can be decoded.
     """
     # Every segment in the size of the whole, though the picture may change size on the way.
     size = (job.info.width, job.info.height)
     with VideoFileSource(job.source, size=size, start=segment.start, end=segment.end) as source:
         source.span = replace(source.span, origin=job.origin)  # one clock for all
         sink = PacketSink(job, threads)
-        done = run(source, Continued(stylizer, job.first), sink)
+        try:
+            done = run(source, Continued(stylizer, job.first), sink)
+        except NoFrame:  # as one process passes over what is damaged, the whole does without this part
+            done = Progress()
     packets = [Packed(bytes(p), p.pts or 0, p.dts or 0, p.duration or 0, p.is_keyframe) for p in sink.packets]
-    return Encoded(segment.number, done.frames, sink.extradata, packets, done.waiting, source.notes)
+    notes = [note for note in source.notes if note != source.loss]  # only the whole can tell what is lost
+    return Encoded(
+        segment.number, done.frames, sink.extradata, packets, sink.early, done.waiting, source.damage.flawed,
+        notes,
+    )  # fmt: skip
 
 
 class PacketSink(Sink):
@@ -89,6 +98,7 @@ class PacketSink(Sink):
 
     def __init__(self, job: Job, threads: int = 0) -> None:
         self.packets: list[Packet] = []
+        self.early: list[int] = []
         self._latest: Frame | None = None
         self._rate = job.info.rate
         self._track = PictureTrack(Path(job.output), job.info, job.color, *job.encoding)
@@ -114,6 +124,10 @@ class PacketSink(Sink):
         for number in range(1, _FOLLOWERS + 1):
             packets += self._track.encode(replace(last, time=last.time + number / self._rate))
         packets += self._track.finish()
+        stamped = [(packet.pts or 0, packet.dts or 0) for packet in (*self.packets, *packets)]
+        first = min(pts for pts, _ in stamped)
+        # With followers: of a segment with fewer frames than are held back, its own would not be all.
+        self.early = [dts for _, dts in stamped if dts < first]
         self.packets += takewhile(lambda packet: (packet.pts or 0) <= end, packets)
 
     def abandon(self) -> None:

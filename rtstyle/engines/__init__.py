@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from rtstyle.engines.eager import Eager
+from rtstyle.engines.graph import Graph
 from rtstyle.engines.reduced import Reduced
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
@@ -43,11 +44,13 @@ class Engine(Protocol):
         """
 
 
-ENGINES = ("eager", "openvino", "int8")
+ENGINES = ("eager", "graph", "openvino", "int8")
 
 
 def missing(engine: str) -> str:
     """How to get what an engine needs and is not installed; empty where it can run."""
+    if engine == "graph":
+        return "" if torch.cuda.is_available() else "PyTorch finds no CUDA GPU"
     there = engine == "eager" or find_spec("openvino") is not None
     return "" if there else "OpenVINO is not installed; pip install 'rtstyle[openvino]'"
 
@@ -58,7 +61,8 @@ def load_engine(
     """A network made ready to run; the network itself is left as it is.
 
     Args:
-        engine: a name of `ENGINES`, or "auto": OpenVINO for a CPU where it is installed, else PyTorch.
+        engine: a name of `ENGINES`, or "auto": CUDA graphs for a GPU, OpenVINO for a CPU where it is
+            installed, else PyTorch.
         device: "cpu", "cuda", "cuda:N", or "auto" for the first GPU where there is one.
         reduced: what of this network is as good in 8 bits; "int8" needs it, "auto" uses it.
 
@@ -67,6 +71,8 @@ def load_engine(
     """
     place = pick_device(device)
     if engine == "auto":
+        if place.type == "cuda":
+            return Graph(network, place)
         if place.type == "cpu" and not missing("openvino"):
             with suppress(ImportError, RtstyleError):  # a release too old; a network it does not know
                 from rtstyle.engines.openvino import OpenVINO
@@ -79,6 +85,8 @@ def load_engine(
         raise RtstyleError(f"engine {engine} cannot run: {lack}")
     if engine == "eager":
         return Eager(network, place)
+    if engine == "graph":
+        return Graph(network, place)
     from rtstyle.engines.openvino import OpenVINO
 
     if engine == "openvino":

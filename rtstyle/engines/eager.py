@@ -58,13 +58,10 @@ class Eager:
         Raises RtstyleError for another shape, and when the device's memory is too small.
         """
         check_image(image)
-        height, width = image.shape[1:]
         try:
-            with torch.inference_mode():
-                values = self.network(self._prepared(image))[0, :, :height, :width]
-            # Outside inference mode, so that the result is an ordinary tensor to whoever gets it.
-            return to_bytes(values, image.dtype).to(image.device)
+            return self._restyled(image.to(self.device, non_blocking=True)).to(image.device)
         except torch.OutOfMemoryError as error:
+            height, width = image.shape[1:]
             raise RtstyleError(
                 f"{self.device} has too little memory for a picture of {width}x{height}; try a smaller one"
             ) from error
@@ -84,8 +81,16 @@ class Eager:
         check_tensors(self.network, shapes, f"these weights do not fit network {self.network.name}")
         self.network.load_state_dict(state)  # copies: precision, place and layout stay as they are
 
+    def _restyled(self, image: Tensor) -> Tensor:
+        """(3, H, W) on the device to the same."""
+        height, width = image.shape[1:]
+        with torch.inference_mode():
+            values = self.network(self._prepared(image))[0, :, :height, :width]
+        # Outside inference mode, so that the result is an ordinary tensor to whoever gets it.
+        return to_bytes(values, image.dtype)
+
     def _prepared(self, image: Tensor) -> Tensor:
-        """(1, 3, H, W) in [0, 1] on the device, each side at least the smallest the network takes."""
-        values = to_float(image[None].to(self.device, non_blocking=True)).to(self.dtype)
+        """(1, 3, H, W) in [0, 1], each side at least the smallest the network takes."""
+        values = to_float(image[None]).to(self.dtype)
         bottom, right = (max(0, self.network.smallest_side - side) for side in image.shape[1:])
         return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values

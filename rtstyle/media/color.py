@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from rtstyle.media.download import Download
 from rtstyle.media.tonemap import BT2020, HLG, PQ, tone_map
 
 UNSPECIFIED = 2
@@ -146,14 +147,18 @@ class FromRgb:
         self._tags = tags
         self._format = pixel_format
         self._swscale = VideoReformatter()
+        self._download = Download(tags.matrix, tags.range == FULL)
 
     def __call__(self, image: torch.Tensor) -> av.VideoFrame:
         """uint8 (3, H, W) on any device to a frame of the same size; pts is left to the caller."""
+        height, width = image.shape[1:]
+        if image.is_cuda and self._format == "yuv420p" and height % 2 == 0 and width % 2 == 0:
+            return self._tagged(self._download(image))
         red, green, blue = image.cpu().contiguous()
         planar = av.VideoFrame.from_dlpack((green, blue, red), format="gbrp")  # no copy
         if self._format == "gbrp":
             return planar
-        tagged = self._swscale.reformat(
+        converted = self._swscale.reformat(
             planar,
             format=self._format,
             dst_colorspace=_SWSCALE[self._tags.matrix],
@@ -161,11 +166,14 @@ class FromRgb:
             dst_color_range=self._tags.range,
             interpolation=_EXACT,
         )
-        tagged.colorspace = self._tags.matrix
-        tagged.color_range = self._tags.range
-        tagged.color_primaries = self._tags.primaries
-        tagged.color_trc = self._tags.transfer
-        return tagged
+        return self._tagged(converted)
+
+    def _tagged(self, frame: av.VideoFrame) -> av.VideoFrame:
+        frame.colorspace = self._tags.matrix
+        frame.color_range = self._tags.range
+        frame.color_primaries = self._tags.primaries
+        frame.color_trc = self._tags.transfer
+        return frame
 
 
 def _is_gray(frame: av.VideoFrame) -> bool:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -28,8 +29,12 @@ def ffmpeg_name(path: Path) -> str:
     return f"file:{path}"
 
 
-def open_media(path: Path) -> InputContainer:
-    """Open a file for reading, or say in one line why not."""
+def open_media(path: Path, hwaccel: HWAccel | None = None) -> InputContainer:
+    """Open a file for reading, or say in one line why not.
+
+    Args:
+        hwaccel: decodes its video, where it can.
+    """
     if not path.exists():
         raise RtstyleError(f"{path}: no such file")
     if path.is_dir():
@@ -38,7 +43,7 @@ def open_media(path: Path) -> InputContainer:
     if size == 0:
         raise RtstyleError(f"{path}: the file is empty (0 bytes)")
     try:
-        return av.open(ffmpeg_name(path), metadata_errors="replace")
+        return av.open(ffmpeg_name(path), metadata_errors="replace", hwaccel=hwaccel)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, PermissionError):

@@ -61,7 +61,8 @@ class Damage:
 def decode(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[av.VideoFrame]:
     """Frames of a stream in display order; what cannot be decoded is counted and passed over."""
     decoder = _alpha_decoder(stream) or stream.codec_context
-    decoder.thread_type = "AUTO"
+    # A GPU's decoder holds back a surface for each thread, and has few.
+    decoder.thread_type = "NONE" if decoder.is_hwaccel else "AUTO"
     stamps = _DecodingStamps() if container.format.name == "avi" else None
     fruitless = 0
     for packet in _whole_packets(container, stream, damage):
@@ -111,6 +112,10 @@ def packets_of(container: InputContainer, damage: Damage) -> Iterator[Packet]:
             if steady is not None:
                 steady(packet)
                 damage.jumps = steady.jumps
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None:
+                end = (stamp + (packet.duration or 0)) * Fraction(packet.time_base)
+                damage.reached = max(damage.reached, end)
             yield packet
 
 
@@ -119,10 +124,6 @@ def _whole_packets(container: InputContainer, stream: VideoStream, damage: Damag
     for each frame, its error would swallow the frames before it that are still in the decoder."""
     held: Packet | None = None
     for packet in packets_of(container, damage):
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None:
-            end = (stamp + (packet.duration or 0)) * Fraction(packet.time_base)
-            damage.reached = max(damage.reached, end)
         if packet.stream_index == stream.index:
             if held is not None:
                 yield held

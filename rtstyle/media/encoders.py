@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
+
+import av
 
 from rtstyle.errors import RtstyleError
 from rtstyle.media.muxers import MUXERS, muxer_for
@@ -18,6 +21,7 @@ class Encoder:
     most: int  # largest crf
     preset: str | None  # default trade of speed for size
     preset_option: str = "preset"
+    level_option: str = "crf"
     even_sides: bool = True
     smallest: int = 1  # pixels a side
     pixel_format: str = "yuv420p"
@@ -33,7 +37,7 @@ class Encoder:
         level = self.crf if crf is None else crf
         if not 0 <= level <= self.most:
             raise RtstyleError(f"crf {level} is out of range; {self.name} takes 0 (best) to {self.most}")
-        chosen["crf"] = str(level)
+        chosen[self.level_option] = str(level)
         chosen[self.preset_option] = self._preset(preset)
         return chosen
 
@@ -49,9 +53,12 @@ class Encoder:
 _NAMED = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
+_NVENC = tuple(f"p{n}" for n in range(1, 8))
 _NUMBERED = {
     "libsvtav1": tuple(str(n) for n in range(14)),
     "libvpx-vp9": tuple(str(n) for n in range(9)),
+    "h264_nvenc": _NVENC,
+    "hevc_nvenc": _NVENC,
 }
 
 # veryfast: a restyled picture costs the network most of the machine; slower presets save 10-20 %
@@ -64,6 +71,13 @@ ENCODERS = {
     "vp9": Encoder(
         "libvpx-vp9", 24, 63, "5", "cpu-used", even_sides=False,
         options={"b": "0", "row-mt": "1", "deadline": "good"},
+    ),
+    # Of a graphics card. Only when asked for: cards for computing have none, and x264's pictures are better.
+    "h264_nvenc": Encoder(
+        "h264_nvenc", 19, 51, "p4", level_option="cq", options={"rc": "vbr", "b": "0"}
+    ),
+    "hevc_nvenc": Encoder(
+        "hevc_nvenc", 21, 51, "p4", level_option="cq", options={"rc": "vbr", "b": "0"}
     ),
     "gif": Encoder("gif", None, 0, None, even_sides=False, pixel_format="pal8"),
 }  # fmt: skip
@@ -78,6 +92,19 @@ _ALIASES = {
 def is_video_name(path: Path) -> bool:
     """Whether the extension names a container that can be written."""
     return muxer_for(path) is not None
+
+
+def opens(codec: str) -> bool:
+    """Whether an encoder works here: those of a GPU are there only with the GPU."""
+    context = av.CodecContext.create(ENCODERS[codec].name, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = 640, 360, ENCODERS[codec].pixel_format
+    context.time_base = Fraction(1, 25)
+    try:
+        context.open()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def choose_encoder(path: Path, codec: str | None) -> tuple[str, Encoder]:

@@ -42,16 +42,17 @@ class Muxer:
         return options
 
 
-_ALL = ("h264", "hevc", "av1", "vp9")
+_NVENC = ("h264_nvenc", "hevc_nvenc")
+_ALL = ("h264", "hevc", "av1", "vp9", *_NVENC)
 # PyAV cannot set the shape of pixels in Matroska's own header; H.264 and HEVC carry it themselves.
-_SELF_MARKED = ("h264", "hevc")
+_SELF_MARKED = ("h264", "hevc", *_NVENC)
 _MILLISECOND = Fraction(1, 1000)
 
 MUXERS = {
     ".mp4": Muxer("mp4", _ALL, marks_shape=_ALL),
     # FFmpeg's own m4v is for old iPods: it refuses what MP4 holds.
-    ".m4v": Muxer("mp4", ("h264", "hevc"), marks_shape=_ALL),
-    ".mov": Muxer("mov", ("h264", "hevc"), marks_shape=_ALL),
+    ".m4v": Muxer("mp4", _SELF_MARKED, marks_shape=_ALL),
+    ".mov": Muxer("mov", _SELF_MARKED, marks_shape=_ALL),
     ".mkv": Muxer("matroska", _ALL, _MILLISECOND, marks_shape=_SELF_MARKED),
     ".webm": Muxer("webm", ("vp9", "av1"), _MILLISECOND),
     ".gif": Muxer("gif", ("gif",), Fraction(1, 100), shortest=2),

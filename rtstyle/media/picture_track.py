@@ -111,7 +111,7 @@ class PictureTrack:
             tags = self._tags
             context.colorspace, context.color_range = tags.matrix, tags.range
             context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-        if encoder.name == "libx265" and container.format.name != "matroska":
+        if encoder.name in ("libx265", "hevc_nvenc") and container.format.name != "matroska":
             context.codec_tag = "hvc1"  # Apple's players refuse FFmpeg's default hev1
         what = f"{context.width}x{context.height} at {float(rate):.5g} frames a second"
         if min(self._size) < encoder.smallest:
@@ -120,7 +120,10 @@ class PictureTrack:
         try:
             context.open()
         except (av.error.FFmpegError, ValueError):
-            raise RtstyleError(f"{encoder.name} cannot encode {what}; try another size or --codec") from None
+            gpu = ": a GPU with NVENC is needed" if encoder.name.endswith("_nvenc") else ""
+            raise RtstyleError(
+                f"{encoder.name} cannot encode {what}{gpu}; try another size or --codec"
+            ) from None
         self._stream = stream
         return stream
 

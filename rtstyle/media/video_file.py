@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
+import torch
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
-from rtstyle.media import color
+from rtstyle.media import color, nvdec
 from rtstyle.media.containers import (
     believable_rate,
     is_bare,
@@ -34,6 +36,10 @@ _LATEST_START = 10  # seconds
 _RUN_UPS = (1, 10)
 
 
+class NoFrame(RtstyleError):
+    """Nothing was decoded between the asked start and end."""
+
+
 class VideoFileSource(Source):
     """Reads one video stream.
 
@@ -43,15 +49,20 @@ class VideoFileSource(Source):
         path: any container FFmpeg reads.
         size: (width or None, height) of the frames, as `geometry.parse_size` returns it.
         start, end: seconds from the beginning of the file; the output's clock then starts at zero.
+        device: where the pictures are wanted. A GPU decodes them itself where it can, else `notes` says why
+            not; they are ready on its default stream.
 
     Attributes:
         info: geometry and rate; `VideoInfo.length` is the container's claim, or an estimate.
         color: what a restyled stream should be tagged with.
         span: the part of the file that is read, for whoever copies its other streams.
         notes: what had to be changed or was lost, a sentence each; complete after the last frame.
+        loss: the one of them that says what was lost, if any was and the file was read to its end.
+        damage: what could not be read or decoded so far.
 
     Raises:
         RtstyleError: nothing can be decoded.
+        NoFrame: the same, of the asked part; raised while it is read.
     """
 
     def __init__(
@@ -61,9 +72,14 @@ class VideoFileSource(Source):
         size: tuple[int | None, int] | None = None,
         start: Fraction | None = None,
         end: Fraction | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.path = Path(path)
         self.notes: list[str] = []
+        self.loss: str | None = None
+        self._device = device
+        self._gpu: torch.device | None = None  # that decodes
+        self._chroma_left = False  # of what it decodes
         self._open()
         try:
             self._prepare(size, start, end)
@@ -72,13 +88,14 @@ class VideoFileSource(Source):
             raise
 
     def _open(self) -> None:
-        self._container = open_media(self.path)
+        with nvdec.accelerator(self._gpu) if self._gpu is not None else nullcontext() as hwaccel:
+            self._container = open_media(self.path, hwaccel)
         try:
             self._stream = picture_stream(self._container, self.path)
         except BaseException:
             self._container.close()
             raise
-        self._damage = Damage()
+        self.damage = Damage()
 
     def _prepare(
         self, size: tuple[int | None, int] | None, start: Fraction | None, end: Fraction | None
@@ -90,6 +107,9 @@ class VideoFileSource(Source):
         first = next(frames, None)
         if first is None:
             raise RtstyleError(f"{self.path}: {self._nothing_decoded()}")
+        self._orientation = _orientation(first)
+        if self._device is not None and self._device.type == "cuda":
+            first, frames = self._decode_on(self._device, first, frames)
         self._tags = color.tags_of(first)
         self._first_size = (first.width, first.height)
         self._deinterlacer = Deinterlacer()
@@ -100,7 +120,6 @@ class VideoFileSource(Source):
         self._frames = chain([(time, frame)], timed)
         self._move_origin(time)
 
-        self._orientation = _orientation(first)
         width, height = self._orientation.size(*self._first_size)
         aspect = Fraction(self._stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._orientation.transpose:
@@ -112,7 +131,9 @@ class VideoFileSource(Source):
         self._note_what_is_special(first)
 
     def __iter__(self) -> Iterator[Frame]:
-        to_rgb = color.ToRgb(self._orientation.size(self.info.width, self.info.height))
+        stored = self._orientation.size(self.info.width, self.info.height)
+        on_gpu = self._gpu is not None
+        to_rgb = nvdec.SurfaceToRgb(stored, self._chroma_left) if on_gpu else color.ToRgb(stored)
         count = mended = 0
         other_size: tuple[int, int] | None = None
         for time, frame in self._frames:
@@ -125,16 +146,14 @@ class VideoFileSource(Source):
                 other_size = (frame.width, frame.height)
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
             count += 1
-            self._damage.flawed += frame.is_corrupt
+            self.damage.flawed += frame.is_corrupt
+            image = image if self._device is None else image.to(self._device)
             yield Frame(image, time - self.span.origin)
         else:
-            guess = is_bare(self._container) or is_broadcast(self._container)
-            end = None if guess else self._expected_end()
-            claimed = 0 if self.span.start is not None else self._stream.frames
-            lost = self._damage.sentence(end, claimed, self.info.rate, count)
-            self.notes += [lost] if lost else []
+            self.loss = self.loss_of(self.damage, count)
+            self.notes += [self.loss] if self.loss else []
         if count == 0:
-            raise RtstyleError(f"{self.path}: no frame lies between the asked start and end")
+            raise NoFrame(f"{self.path}: no frame lies between the asked start and end")
         if other_size is not None:
             self.notes.append(
                 f"the picture changes size to {other_size[0]}x{other_size[1]} on the way;"
@@ -144,8 +163,8 @@ class VideoFileSource(Source):
             self.notes.append("interlaced input: deinterlaced, one frame for each two fields")
         if to_rgb.saw_alpha:
             self.notes.append("transparent input: composited on black")
-        if self._damage.jumps:
-            times = "once" if self._damage.jumps == 1 else f"{self._damage.jumps} times"
+        if self.damage.jumps:
+            times = "once" if self.damage.jumps == 1 else f"{self.damage.jumps} times"
             self.notes.append(f"the clock jumps {times}; what follows is moved on without a gap")
         if mended := self._repair.mended - mended:
             none = f"the file holds no time stamps: frames are placed {float(self.info.rate):.5g} a second"
@@ -154,6 +173,13 @@ class VideoFileSource(Source):
 
     def close(self) -> None:
         self._container.close()
+
+    def loss_of(self, damage: Damage, count: int) -> str | None:
+        """One line on what damage took of a file read to its end, by its own claims; None for a whole one."""
+        guess = is_bare(self._container) or is_broadcast(self._container)
+        end = None if guess else self._expected_end()
+        claimed = 0 if self.span.start is not None else self._stream.frames
+        return damage.sentence(end, claimed, self.info.rate, count)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Frames from the asked start or from shortly before it; from the beginning where seeking fails."""
@@ -168,8 +194,8 @@ class VideoFileSource(Source):
                 self._container.seek(int((start - run_up) / self._base), stream=self._stream)
             except av.error.FFmpegError:
                 break
-            self._damage = Damage()
-            frames = decode(self._container, self._stream, self._damage)
+            self.damage = Damage()
+            frames = decode(self._container, self._stream, self.damage)
             first = next(frames, None)
             time = None if first is None else _stamp(first)
             if first is not None and time is not None and time <= start:
@@ -177,7 +203,33 @@ class VideoFileSource(Source):
         if start is not None:
             self._container.close()
             self._open()
-        return decode(self._container, self._stream, self._damage)
+        return decode(self._container, self._stream, self.damage)
+
+    def _decode_on(
+        self, gpu: torch.device, first: av.VideoFrame, frames: Iterator[av.VideoFrame]
+    ) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
+        """The first frame and the others decoded by a GPU; those given, and a note, where it cannot."""
+        why = nvdec.refusal(first)
+        if not why:
+            self._container.close()
+            self._gpu = gpu
+            try:
+                self._open()
+                others = nvdec.in_reach(self._decode())
+                again = next(others, None)
+                why = nvdec.difference(again, first)
+                if again is not None and not why:
+                    self._chroma_left = bool(nvdec.chroma_left(first))
+                    return again, others
+                self._container.close()
+            except RtstyleError as error:
+                why = str(error)
+            self._gpu = None
+            self._open()
+            frames = self._decode()
+            first = next(frames, first)
+        self.notes.append(f"decoded by the processor, not by the GPU: {why}")
+        return first, frames
 
     def _move_origin(self, first: Fraction) -> None:
         """Where the output's clock starts: at the file's own zero, unless that makes no sense in a file."""
@@ -213,7 +265,7 @@ class VideoFileSource(Source):
         codec = self._stream.codec_context.name
         if (self._stream.codec_context.codec_tag or "") == "encv":
             return "the video is encrypted (DRM); no key, nothing to decode"
-        if self._damage.packets or self._damage.unread:
+        if self.damage.packets or self.damage.unread:
             return f"not one {codec} frame could be decoded; damaged, encrypted, or a kind this FFmpeg lacks"
         return f"its {codec} stream holds no frame"
 

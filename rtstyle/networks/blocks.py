@@ -51,16 +51,26 @@ def _one_operation(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
 
 class ReflectConv(nn.Module):
-    """Convolution of odd size after reflection padding: zero padding draws a frame around every picture."""
+    """Convolution of odd size after reflection padding: zero padding draws a frame around every picture.
+
+    Attributes:
+        kernel: pads in place of PyTorch where an engine has something faster for its device; as `reflect`.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, size: int, stride: int = 1) -> None:
         super().__init__()
         self.padding = size // 2
+        self.kernel: Callable[[Tensor, int], Tensor] | None = None
         # This attribute name is part of the weight names shared with the fast-neural-style family.
         self.conv2d = nn.Conv2d(channels_in, channels_out, size, stride)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.conv2d(reflect(features, self.padding))
+        return self.conv2d(self.pad(features))
+
+    def pad(self, features: Tensor) -> Tensor:
+        """What the convolution proper reads."""
+        pad = reflect if self.kernel is None else self.kernel
+        return pad(features, self.padding)
 
 
 @_one_operation
@@ -69,12 +79,26 @@ def reflect(features: Tensor, width: int) -> Tensor:
     return F.pad(features, (width,) * 4, mode="reflect")
 
 
-def instance_norm(channels: int) -> nn.GroupNorm:
+class InstanceNorm(nn.GroupNorm):
     """Instance normalisation with scale and shift (Ulyanov 2016), as a group norm of one channel a group.
 
-    The function is the same; unlike ``nn.InstanceNorm2d`` it keeps the channels_last memory layout.
+    The function is the same; unlike ``nn.InstanceNorm2d`` it keeps channels_last on the CPU.
+
+    Attributes:
+        kernel: computes it in place of PyTorch where an engine has something faster for its device; called
+            as (features, weight, bias, eps, relu).
     """
-    return nn.GroupNorm(channels, channels)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+        self.kernel: Callable[[Tensor, Tensor, Tensor, float, bool], Tensor] | None = None
+
+    def forward(self, features: Tensor, relu: bool = False) -> Tensor:
+        """(B, C, H, W) to the same, through a ReLU if asked."""
+        if self.kernel is not None:
+            return self.kernel(features, self.weight, self.bias, self.eps, relu)
+        normal = super().forward(features)
+        return F.relu_(normal) if relu else normal
 
 
 class ResidualBlock(nn.Module):
@@ -83,12 +107,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = ReflectConv(channels, channels, 3)
-        self.in1 = instance_norm(channels)
+        self.in1 = InstanceNorm(channels)
         self.conv2 = ReflectConv(channels, channels, 3)
-        self.in2 = instance_norm(channels)
+        self.in2 = InstanceNorm(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = F.relu_(self.in1(self.conv1(features)))
+        inner = self.in1(self.conv1(features), relu=True)
         return self.in2(self.conv2(inner)) + features
 
 

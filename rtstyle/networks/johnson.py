@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from rtstyle.networks.blocks import Network, ReflectConv, ResidualBlock, double, instance_norm
+from rtstyle.networks.blocks import InstanceNorm, Network, ReflectConv, ResidualBlock, double
 
 
 class Johnson(Network):
@@ -27,29 +26,29 @@ class Johnson(Network):
         super().__init__({"width": width})
         half, quarter = 2 * width, 4 * width
         self.conv1 = ReflectConv(3, width, 9)
-        self.in1 = instance_norm(width)
+        self.in1 = InstanceNorm(width)
         self.conv2 = ReflectConv(width, half, 3, stride=2)
-        self.in2 = instance_norm(half)
+        self.in2 = InstanceNorm(half)
         self.conv3 = ReflectConv(half, quarter, 3, stride=2)
-        self.in3 = instance_norm(quarter)
+        self.in3 = InstanceNorm(quarter)
         self.res1 = ResidualBlock(quarter)
         self.res2 = ResidualBlock(quarter)
         self.res3 = ResidualBlock(quarter)
         self.res4 = ResidualBlock(quarter)
         self.res5 = ResidualBlock(quarter)
         self.deconv1 = ReflectConv(quarter, half, 3)
-        self.in4 = instance_norm(half)
+        self.in4 = InstanceNorm(half)
         self.deconv2 = ReflectConv(half, width, 3)
-        self.in5 = instance_norm(width)
+        self.in5 = InstanceNorm(width)
         self.deconv3 = ReflectConv(width, 3, 9)
 
     def restyle(self, image: Tensor) -> Tensor:
         # One name for all: at 1280x720 each full-resolution layer is 118 MB, freed as soon as it is used.
-        features = F.relu_(self.in1(self.conv1(image)))  # (B, width, H, W)
-        features = F.relu_(self.in2(self.conv2(features)))  # (B, 2 width, H/2, W/2)
-        features = F.relu_(self.in3(self.conv3(features)))  # (B, 4 width, H/4, W/4)
+        features = self.in1(self.conv1(image), relu=True)  # (B, width, H, W)
+        features = self.in2(self.conv2(features), relu=True)  # (B, 2 width, H/2, W/2)
+        features = self.in3(self.conv3(features), relu=True)  # (B, 4 width, H/4, W/4)
         for block in (self.res1, self.res2, self.res3, self.res4, self.res5):
             features = block(features)
-        features = F.relu_(self.in4(self.deconv1(double(features))))  # (B, 2 width, H/2, W/2)
-        features = F.relu_(self.in5(self.deconv2(double(features))))  # (B, width, H, W)
+        features = self.in4(self.deconv1(double(features)), relu=True)  # (B, 2 width, H/2, W/2)
+        features = self.in5(self.deconv2(double(features)), relu=True)  # (B, width, H, W)
         return self.deconv3(features)

@@ -7,13 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtstyle.networks.blocks import (
+    InstanceNorm,
     Network,
     ReflectConv,
     ResidualBlock,
     enlarge,
     icnr_,
-    instance_norm,
-    reflect,
     shuffle,
     smooth,
     unshuffle,
@@ -62,16 +61,16 @@ class Swift(Network):
         )
         pixels = 3 * 2 * 2
         self.down1 = ReflectConv(pixels, quarter, 3, stride=2)
-        self.down1_norm = instance_norm(quarter)
+        self.down1_norm = InstanceNorm(quarter)
         self.down2 = ReflectConv(quarter, eighth, 3, stride=2)
-        self.down2_norm = instance_norm(eighth)
+        self.down2_norm = InstanceNorm(eighth)
         self.eighth_blocks = nn.Sequential(*(ResidualBlock(eighth) for _ in range(eighth_blocks)))
         self.up1 = ReflectConv(eighth, quarter, 3)
-        self.up1_norm = instance_norm(quarter)
+        self.up1_norm = InstanceNorm(quarter)
         self.quarter_blocks = nn.Sequential(*(ResidualBlock(quarter) for _ in range(quarter_blocks)))
         self.narrow = nn.Conv2d(quarter, half, 1)
         self.up2 = ReflectConv(half + pixels, half, 3)
-        self.up2_norm = instance_norm(half)
+        self.up2_norm = InstanceNorm(half)
         self.out = ReflectConv(half, pixels, 3)
         icnr_(self.out.conv2d.weight, 2)
         nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
@@ -85,15 +84,15 @@ class Swift(Network):
         pixels = unshuffle(smooth(image))  # (B, 12, H/2, W/2)
         before = smooth(pixels).contiguous(memory_format=torch.channels_last)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        before = F.relu_(self.down1_norm(self.down1(before)))  # (B, quarter, H/4, W/4)
-        inner = F.relu_(self.down2_norm(self.down2(smooth(before))))  # (B, eighth, H/8, W/8)
+        before = self.down1_norm(self.down1(before), relu=True)  # (B, quarter, H/4, W/4)
+        inner = self.down2_norm(self.down2(smooth(before)), relu=True)  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
         after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
         after = self.quarter_blocks(after)
         # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same. Parts
         # padded before they are joined are copied once less, at the step that needs most memory.
-        parts = [reflect(enlarge(self.narrow(after)), 1), reflect(pixels, 1)]
+        parts = [self.up2.pad(enlarge(self.narrow(after))), self.up2.pad(pixels)]
         del pixels, before, inner, after
-        joined = F.relu_(self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1))))  # (B, half, H/2, W/2)
+        joined = self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1)), relu=True)  # (B, half, H/2, W/2)
         del parts
         return smooth(shuffle(self.out(joined))) + self.skip(image)

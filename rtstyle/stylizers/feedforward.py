@@ -29,6 +29,11 @@ def presence(image: torch.Tensor) -> float:
     channel that varies most: every so many in reading order, a number without a factor in common with the
     width, or all of them could fall on the same place of a regular pattern.
     """
+    return _presence_at(_spread(image))
+
+
+def _spread(image: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of the channel that varies most, in [0, 1]: a number on the image's device."""
     height, width = image.shape[1:]
     every = max(1, height * width // _LOOKED_AT)
     while math.gcd(every, width) > 1:
@@ -36,7 +41,10 @@ def presence(image: torch.Tensor) -> float:
     places = torch.arange(0, height * width, every, device=image.device)
     whole = image if image.dtype == torch.uint8 else image.to(torch.int32)  # CUDA cannot pick from uint16
     picked = whole[:, places // width, places % width].float() / peak(image.dtype)
-    spread = picked.std(dim=1, correction=0).max()
+    return picked.std(dim=1, correction=0).max()
+
+
+def _presence_at(spread: torch.Tensor) -> float:
     part = float((spread - EMPTY) / (FULL - EMPTY))
     part = min(1.0, max(0.0, part))
     return part * part * (3 - 2 * part)  # smoothstep: a fade begins and ends without a jerk
@@ -86,7 +94,11 @@ class FeedForward:
     ) -> None:
         self.engine = engine
         self.strength = strength
-        self._states = dict(states or {})
+        # On the device they are mixed for: copies there, for every frame of a travel, would hold a GPU up.
+        self._states = {
+            name: {key: value.to(engine.device) for key, value in state.items()}
+            for name, state in (states or {}).items()
+        }
         first = self._checked(mix) if mix is not None else dict.fromkeys(self.styles[:1], 1.0)
         self._travel = _Travel(first, first)
         # Engines no thread uses now, each with the mix of its weights; as many as ever ran at once.
@@ -159,18 +171,32 @@ class FeedForward:
             self._travel = _Travel(travel.end, travel.end)
 
     def _restyle(self, frame: Frame, mix: Mix, strength: float) -> Frame:
-        strength *= presence(frame.image)
+        image = frame.image
         if strength == 0:
             return frame
+        if image.is_cuda:
+            # The network is started before the number is waited for, or the GPU would stand still meanwhile.
+            spread = _spread(image).to("cpu", non_blocking=True)
+            arrived = torch.cuda.current_stream(image.device).record_event()
+            styled = self._run(image, mix)
+            arrived.synchronize()
+            strength *= _presence_at(spread)
+        else:
+            strength *= presence(image)
+            styled = self._run(image, mix) if strength else image
+        if strength == 0:
+            return frame
+        if strength < 1:
+            blend = torch.lerp(to_float(image), to_float(styled), strength)
+            styled = to_bytes(blend, image.dtype)
+        return replace(frame, image=styled)
+
+    def _run(self, image: torch.Tensor, mix: Mix) -> torch.Tensor:
         engine = self._lease(mix)
         try:
-            styled = engine(frame.image)
+            return engine(image)
         finally:
             self._idle.append((engine, mix))
-        if strength < 1:
-            blend = torch.lerp(to_float(frame.image), to_float(styled), strength)
-            styled = to_bytes(blend, frame.image.dtype)
-        return replace(frame, image=styled)
 
     def _lease(self, mix: Mix) -> Engine:
         """An engine of this thread's own, holding the weights of this mix."""
