@@ -2,17 +2,21 @@
 
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from rtstyle.api import stylize_video
 from rtstyle.engines import load_engine, missing, pick_device
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.graph import Graph, _Recording
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
+from rtstyle.stylizers.feedforward import FeedForward
 from tests.gpus import needs_gpu
+from tests.media import Clip
 
 SMALL = {
     "swift": {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1},
@@ -108,6 +112,20 @@ def test_what_cannot_be_recorded_is_run_as_it_is(
     assert pretended.name == "eager"
     (note,) = pretended.notes
     assert note.endswith("so it is slower: operation not permitted when stream is capturing")
+
+
+def test_a_summary_says_why_it_ran_otherwise(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def impossible(image: torch.Tensor) -> None:
+        raise RuntimeError("not while capturing")
+
+    monkeypatch.setattr(pretended, "_record", impossible)
+    monkeypatch.setattr(pretended, "at_once", lambda width, height: 1)
+    path = Clip(3).make(tmp_path / "in.mp4")
+    done = stylize_video(path, tmp_path / "out.mp4", stylizer=FeedForward(pretended))
+    assert (done.engine, done.notes) == ("eager", pretended.notes)
+    assert pretended.notes[0].endswith("not while capturing")
 
 
 def test_too_little_memory_is_said_as_eager_says_it(

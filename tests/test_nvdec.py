@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +11,17 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.codec.hwaccel import HWAccel
 
 from rtstyle.api import stylize_video
 from rtstyle.cli import main
+from rtstyle.cli.doctor import _of_gpu
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
 from rtstyle.media import decoding, nvdec, video_file
 from rtstyle.media.color import BT601, BT709, FULL, LIMITED, ColorTags, ToRgb, tags_of
-from rtstyle.media.encoders import opens
+from rtstyle.media.encoders import ENCODERS, opens
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
@@ -80,6 +83,12 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     real = video_file.decode
     monkeypatch.setattr(nvdec, "accelerator", accelerator)
     monkeypatch.setattr(video_file, "decode", decode)
+
+
+@contextmanager
+def absent(device: torch.device) -> Iterator[HWAccel]:
+    """A GPU no machine has."""
+    yield HWAccel("cuda", "99", is_hw_owned=True)
 
 
 def read_pretended(path: Path, **options: object) -> tuple[list[Frame], list[str]]:
@@ -220,6 +229,16 @@ def test_a_size_change_loses_no_frame(pretended: None, tmp_path: Path) -> None:
     assert {tuple(frame.image.shape) for frame in frames} == {(3, 48, 64)}
 
 
+def test_a_part_with_fields_is_deinterlaced(pretended: None, tmp_path: Path) -> None:
+    plain = Clip(20, base=Fraction(1, 90000), ticks=range(0, 72000, 3600))
+    options = {"preset": "ultrafast", "crf": "10", "flags": "+ildct+ilme"}
+    fields = Clip(20, 20, base=Fraction(1, 90000), ticks=range(72000, 144000, 3600), options=options)
+    path = joined(tmp_path / "in.ts", plain, fields)
+    (right, said), (frames, notes) = read(path), read_pretended(path)
+    assert (numbers(frames), times(frames)) == (list(range(40)), times(right))
+    assert notes == said == ["interlaced input: deinterlaced, one frame for each two fields"]
+
+
 def test_what_does_not_qualify_is_said_and_read(pretended: None, tmp_path: Path) -> None:
     path = Clip(5, pixel_format="yuv444p").make(tmp_path / "in.mkv")
     frames, notes = read_pretended(path)
@@ -239,16 +258,30 @@ def test_a_gpu_that_does_not_know_the_codec_is_said(
 
 def test_a_gpu_ffmpeg_cannot_open_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = Clip(5).make(tmp_path / "in.mkv")
-
-    @contextmanager
-    def refusing(device: torch.device) -> Iterator[None]:
-        raise RtstyleError("cannot be read (Operation not permitted)")
-        yield
-
-    monkeypatch.setattr(nvdec, "accelerator", refusing)
+    monkeypatch.setattr(nvdec, "accelerator", absent)
     frames, notes = read_pretended(path)
     assert numbers(frames) == list(range(5))
-    assert notes == ["decoded by the processor, not by the GPU: cannot be read (Operation not permitted)"]
+    (note,) = notes
+    assert note.startswith(
+        f"decoded by the processor, not by the GPU: {path}: FFmpeg cannot open it for the GPU ("
+    )
+
+
+def test_doctor_says_what_an_ailing_gpu_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(device: torch.device) -> list[str]:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+    monkeypatch.setitem(ENCODERS, "h264_nvenc", replace(ENCODERS["h264_nvenc"], name="h264_nowhere"))
+    with monkeypatch.context() as patch:
+        patch.setattr(nvdec, "codecs", full)
+        said = _of_gpu()
+        assert said["nvdec"] == "none: CUDA out of memory.; videos are decoded by the processor"
+        assert "h264_nvenc" not in said["nvenc"]
+    with monkeypatch.context() as patch:
+        patch.setattr(nvdec, "_is_cuda", lambda config: False)
+        assert _of_gpu()["nvdec"].startswith("none: this FFmpeg was built without;")
+    monkeypatch.setattr(nvdec, "accelerator", absent)
+    assert _of_gpu()["nvdec"].startswith("none: ")
 
 
 def test_an_encoder_of_a_gpu_that_is_not_there(tmp_path: Path) -> None:

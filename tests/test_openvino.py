@@ -168,9 +168,37 @@ print(threading.active_count(), "openvino_telemetry" in sys.modules)
 """
 
 
+def test_what_openvino_cannot_compile_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("Exception from core.cpp:1:\nno such instruction")
+
+    monkeypatch.setattr("rtstyle.engines.openvino.openvino.Core.compile_model", fail)
+    engine = load_engine(network(), "openvino", "cpu")
+    with pytest.raises(RtstyleError, match=r"\(no such instruction\); use --engine eager"):
+        engine(picture(20, 32))
+
+
 def test_it_tells_nobody_that_it_runs() -> None:
     done = subprocess.run([sys.executable, "-c", LISTED], capture_output=True, text=True, timeout=100)
     assert done.stdout.split() == ["1", "False"], done.stderr
+
+
+OTHER = """
+import sys, types
+
+package = types.ModuleType("openvino")
+package.__spec__ = types.SimpleNamespace()
+sys.modules["openvino"] = package
+from rtstyle.engines import load_engine
+from rtstyle.networks import build
+
+print(load_engine(build("swift", {"half": 4, "quarter": 8, "eighth": 8}), "auto", "cpu").name)
+"""
+
+
+def test_auto_does_without_a_package_it_does_not_know() -> None:
+    done = subprocess.run([sys.executable, "-c", OTHER], capture_output=True, text=True, timeout=100)
+    assert done.stdout.split() == ["eager"], done.stderr
 
 
 INTERRUPTED = """

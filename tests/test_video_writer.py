@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def test_a_size_the_encoder_refuses_is_said_and_leaves_nothing(
         ("out.webm", {"codec": "h264"}, "cannot hold h264"),
         ("out.mp4", {"codec": "theora"}, "codec 'theora' is unknown"),
         ("out.mp4", {"crf": 99}, "crf 99 is out of range"),
+        ("out.mp4", {"codec": "h264_nvenc", "crf": 0}, r"h264_nvenc takes 1 \(best\) to 51"),
         ("out.mp4", {"preset": "warp"}, "preset 'warp' is unknown"),
         ("out.gif", {"crf": 9}, "leave them out"),
     ),
@@ -172,6 +174,16 @@ def test_a_size_the_encoder_refuses_is_said_and_leaves_nothing(
 def test_choices_that_make_no_sense_are_refused(name: str, options: dict, words: str, tmp_path: Path) -> None:
     with pytest.raises(RtstyleError, match=words):
         VideoFileSink(tmp_path / name, info(), **options)
+    assert left_in(tmp_path) == []
+
+
+def test_an_encoder_ffmpeg_was_built_without_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from rtstyle.media.encoders import ENCODERS, opens
+
+    monkeypatch.setitem(ENCODERS, "hevc", replace(ENCODERS["hevc"], name="libx999"))
+    assert opens("h264") and not opens("hevc")
+    with pytest.raises(RtstyleError, match="this FFmpeg was built without libx999; try another --codec"):
+        VideoFileSink(tmp_path / "out.mp4", info(), codec="hevc")
     assert left_in(tmp_path) == []
 
 

@@ -75,9 +75,11 @@ def _of_gpu() -> dict[str, Any]:
     from rtstyle.media.nvdec import codecs
 
     try:
-        decoders: list[str] | str = codecs(torch.device("cuda"))
+        decoders, why = codecs(torch.device("cuda")), "this FFmpeg was built without"
     except av.error.FFmpegError as error:
-        decoders = f"none: {error.strerror}; videos are decoded by the processor"
+        decoders, why = [], str(error.strerror)
+    except RuntimeError as error:  # of PyTorch: the GPU is full, or its driver ails
+        decoders, why = [], str(error).partition("\n")[0]
     nvenc = [codec for codec in ENCODERS if codec.endswith("_nvenc") and opens(codec)]
     try:
         import triton
@@ -86,7 +88,7 @@ def _of_gpu() -> dict[str, Any]:
     else:
         norms = f"Triton {triton.__version__}"
     return {
-        "nvdec": decoders,
+        "nvdec": decoders or f"none: {why}; videos are decoded by the processor",
         "nvenc": nvenc or "none: this GPU or its driver has no encoder; videos are encoded by the processor",
         "norms": norms,
     }

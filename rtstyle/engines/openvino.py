@@ -101,8 +101,14 @@ class OpenVINO:
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # else every model of one thread is put on the first core
         }
-        with kept_signal_stack():  # compiling sets one that goes with the model (2026.4.1)
-            request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        try:
+            with kept_signal_stack():  # compiling sets one that goes with the model (2026.4.1)
+                request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        except RuntimeError as error:
+            said = str(error).strip().splitlines()[-1][:160]
+            raise RtstyleError(
+                f"OpenVINO cannot run this network here ({said}); use --engine eager"
+            ) from error
         if not in_8_bits:
             for name, weight in self.network.state_dict().items():
                 request.set_tensor(name, _shared(weight))

@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rtstyle.engines.openvino_import import openvino
+from rtstyle.engines.openvino_import import openvino, ops
 from rtstyle.engines.reduced import LEVELS, Ranges, balanced
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak
 from rtstyle.networks import Network, blocks
 
-ops = openvino.opset13
 Node = Any  # an openvino node or one of its outputs; the package has no types
 
 _TYPES = {torch.uint8: np.uint8, torch.uint16: np.uint16}

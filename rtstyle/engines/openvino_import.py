@@ -13,8 +13,9 @@ if _ours:
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # importing it now is an ImportError
 try:
     import openvino
+    from openvino import opset13 as ops  # a package without it is an ImportError here
 finally:
     if _ours:
         del sys.modules[_TELEMETRY]
 
-__all__ = ["openvino"]
+__all__ = ["openvino", "ops"]

@@ -46,6 +46,8 @@ def open_media(path: Path, hwaccel: HWAccel | None = None) -> InputContainer:
         return av.open(ffmpeg_name(path), metadata_errors="replace", hwaccel=hwaccel)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        if hwaccel is not None:
+            raise RtstyleError(f"{path}: FFmpeg cannot open it for the GPU ({reason})") from None
         if isinstance(error, PermissionError):
             raise RtstyleError(f"{path}: cannot be read ({reason})") from None
         if _looks_encrypted(path):

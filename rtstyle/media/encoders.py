@@ -18,10 +18,11 @@ class Encoder:
 
     name: str  # FFmpeg's encoder
     crf: int | None  # default constant-quality level; None where there is no such thing
-    most: int  # largest crf
+    most: int  # largest crf, the worst
     preset: str | None  # default trade of speed for size
     preset_option: str = "preset"
     level_option: str = "crf"
+    best: int = 0  # smallest crf
     even_sides: bool = True
     smallest: int = 1  # pixels a side
     pixel_format: str = "yuv420p"
@@ -35,8 +36,9 @@ class Encoder:
                 raise RtstyleError(f"{self.name} has neither --crf nor --preset; leave them out")
             return chosen
         level = self.crf if crf is None else crf
-        if not 0 <= level <= self.most:
-            raise RtstyleError(f"crf {level} is out of range; {self.name} takes 0 (best) to {self.most}")
+        if not self.best <= level <= self.most:
+            span = f"{self.best} (best) to {self.most}"
+            raise RtstyleError(f"crf {level} is out of range; {self.name} takes {span}")
         chosen[self.level_option] = str(level)
         chosen[self.preset_option] = self._preset(preset)
         return chosen
@@ -73,11 +75,12 @@ ENCODERS = {
         options={"b": "0", "row-mt": "1", "deadline": "good"},
     ),
     # Of a graphics card. Only when asked for: cards for computing have none, and x264's pictures are better.
+    # Their 0 leaves the level to the driver.
     "h264_nvenc": Encoder(
-        "h264_nvenc", 19, 51, "p4", level_option="cq", options={"rc": "vbr", "b": "0"}
+        "h264_nvenc", 19, 51, "p4", level_option="cq", best=1, options={"rc": "vbr", "b": "0"}
     ),
     "hevc_nvenc": Encoder(
-        "hevc_nvenc", 21, 51, "p4", level_option="cq", options={"rc": "vbr", "b": "0"}
+        "hevc_nvenc", 21, 51, "p4", level_option="cq", best=1, options={"rc": "vbr", "b": "0"}
     ),
     "gif": Encoder("gif", None, 0, None, even_sides=False, pixel_format="pal8"),
 }  # fmt: skip
@@ -96,11 +99,11 @@ def is_video_name(path: Path) -> bool:
 
 def opens(codec: str) -> bool:
     """Whether an encoder works here: those of a GPU are there only with the GPU."""
-    context = av.CodecContext.create(ENCODERS[codec].name, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.pix_fmt = 640, 360, ENCODERS[codec].pixel_format
-    context.time_base = Fraction(1, 25)
     try:
+        context = av.CodecContext.create(ENCODERS[codec].name, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        context.width, context.height, context.pix_fmt = 640, 360, ENCODERS[codec].pixel_format
+        context.time_base = Fraction(1, 25)
         context.open()
     except (av.error.FFmpegError, ValueError):
         return False

@@ -46,12 +46,15 @@ def accelerator(device: torch.device) -> Iterator[HWAccel]:
 def codecs(device: torch.device) -> list[str]:
     """What a GPU may decode; the card may know less, which shows when a file is opened.
 
-    Raises av.error.FFmpegError where FFmpeg cannot use it.
+    Empty where FFmpeg was built without CUDA. Raises av.error.FFmpegError where FFmpeg cannot use the GPU,
+    and RuntimeError where PyTorch cannot.
     """
-    with accelerator(device) as hwaccel:
-        hwaccel.create(av.Codec(_CODECS[0], "r"))
-    built = [av.Codec(name, "r") for name in _CODECS if name in av.codecs_available]
-    return [each.name for each in built if any(_is_cuda(config) for config in each.hardware_configs)]
+    there = [av.Codec(name, "r") for name in _CODECS if name in av.codecs_available]
+    built = [each for each in there if any(_is_cuda(config) for config in each.hardware_configs)]
+    if built:
+        with accelerator(device) as hwaccel:
+            hwaccel.create(built[0])
+    return [each.name for each in built]
 
 
 def _is_cuda(config: HWConfig) -> bool:

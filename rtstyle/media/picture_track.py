@@ -94,9 +94,11 @@ class PictureTrack:
             threads: of the encoder; 0: as many as suit the machine.
 
         Raises:
-            RtstyleError: the encoder refuses this size or rate.
+            RtstyleError: there is no such encoder, or it refuses this size or rate.
         """
         encoder = self._encoder
+        if encoder.name not in av.codecs_available:
+            raise RtstyleError(f"this FFmpeg was built without {encoder.name}; try another --codec")
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints a page otherwise
         rate = self._rate.limit_denominator(100_000)
         stream = container.add_stream(encoder.name, rate=rate, options=self._settings)
