@@ -24,6 +24,7 @@ from rtstyle.cli.allocator import keep_freed_memory
 from rtstyle.engines import Engine, load_engine
 from rtstyle.frame import to_bytes
 from rtstyle.networks import Network, build
+from rtstyle.perception.backbones import load_backbone
 from rtstyle.styles import load_style
 from rtstyle.training.data import Photos, list_pictures, read_picture
 from rtstyle.training.distil import distil
@@ -39,7 +40,7 @@ ROUNDS = 15
 
 
 def taught(wide: Network, shape: dict[str, int], content: Path, steps: int) -> Network:
-    state = {key: value.float() for key, value in wide.state_dict().items()}
+    state = wide.state_dict()
     student = build("swift", shape)
     if shape == wide.config:
         student.load_state_dict(state)
@@ -53,12 +54,13 @@ def taught(wide: Network, shape: dict[str, int], content: Path, steps: int) -> N
 
 def milliseconds(engines: list[Engine], width: int, height: int) -> list[float]:
     """Of one frame, medians of rounds in which each engine has its turn."""
-    image = torch.nn.functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width))[0]
+    image = torch.nn.functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width))
+    frame = to_bytes(image[0])
     found: list[list[float]] = [[] for _ in engines]
     for _ in range(ROUNDS):
         for engine, own in zip(engines, found, strict=True):
             begin = time.perf_counter()
-            engine(to_bytes(image))
+            engine(frame)
             own.append(1000 * (time.perf_counter() - begin))
     return [statistics.median(own[2:]) for own in found]
 
@@ -79,11 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-
-    from rtstyle.perception.backbones import load_backbone
-
     card, wide = load_style(options.style)
-    wide = wide.float()
     painting = read_picture(options.painting, card.recipe.get("style_size") or 480)
     photos = [read_picture(path, 480) for path in list_pictures(options.photos)[:10]]
     backbone = load_backbone("vgg19", LAYERS, options.backbone_weights)

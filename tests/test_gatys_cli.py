@@ -166,6 +166,23 @@ def test_an_interrupted_run_goes_on_to_the_same_picture(
     assert not (place / "out.partial.png").exists() and not (place / "out.checkpoint").exists()
 
 
+def test_a_killed_run_does_not_stand_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    hear = rtstyle.cli.gatys_report.Report.__call__
+
+    def killed_at_three(self: object, heard: object) -> None:
+        hear(self, heard)  # type: ignore[arg-type]
+        if heard.number == 3:  # type: ignore[attr-defined]
+            raise SystemExit
+
+    monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", killed_at_three)
+    beside = ("--plot", "plot.png", "--every", "2", "--quiet")
+    with pytest.raises(SystemExit):
+        gatys("photo.png", "a.png", "out.png", *beside)
+    assert Path("plot.png").exists() and Path("out.00002.png").exists()
+    monkeypatch.setattr(rtstyle.cli.gatys_report.Report, "__call__", hear)
+    assert gatys("photo.png", "a.png", "out.png", *beside) == 0
+
+
 def test_what_a_picture_file_carries_goes_along(place: Path) -> None:
     deep = np.random.default_rng(1).integers(0, 65536, (72, 96, 4), dtype=np.uint16)
     cv2.imwrite("deep.png", deep)
@@ -226,6 +243,9 @@ BAD = {
     "photo.png a.png o.png --seconds 0": "'0' is not a number above 0",
     "photo.png a.png o.png --seconds -3": "'-3' is not a number above 0",
     "photo.png a.png o.png --backbone-weights alexnet=whole.safetensors": "the backbone is vgg19; add",
+    "photo.png a.png o.png --compare vgg16,resnet50 --backbone-weights vgg19=whole.safetensors": (
+        "the backbone is vgg16, resnet50; add --compare vgg19"
+    ),
     "photo.png a.png o.mp4 --backbone-weights alexnet=whole.safetensors": "the backbone is vgg19; add",
     "photo.png a.png o.png --backbone vgg16 --backbone-weights vgg16=whole.safetensors": "not of vgg16",
     "photo.png a.png o.png --backbone-weights vgg19=none.pth": "no weights file at 'none.pth'",

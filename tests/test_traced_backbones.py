@@ -131,12 +131,11 @@ def test_a_training_programs_checkpoint_loads(tmp_path: Path) -> None:
     assert torch.equal(one, other)
 
 
-def test_only_the_beginning_of_a_name_is_dropped(tmp_path: Path) -> None:
-    torch.save(
-        {f"{name}.weight": torch.zeros(1) for name in ("module.a.module.b", "submodule.c")},
-        tmp_path / "w.pth",
-    )
-    assert list(read_weights(tmp_path / "w.pth")[0]) == ["a.module.b.weight", "submodule.c.weight"]
+def test_only_whole_words_of_a_name_are_dropped(tmp_path: Path) -> None:
+    names = ("module.conv1", "features.module.0", "submodule.c")
+    torch.save({f"{name}.weight": torch.zeros(1) for name in names}, tmp_path / "w.pth")
+    expected = ["conv1.weight", "features.0.weight", "submodule.c.weight"]
+    assert list(read_weights(tmp_path / "w.pth")[0]) == expected
 
 
 def test_what_is_no_state_dict_is_one_clear_line(tmp_path: Path) -> None:

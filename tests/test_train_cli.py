@@ -242,6 +242,24 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     assert not (place / "picture.checkpoint").exists()
 
 
+def test_a_killed_run_does_not_stand_in_its_own_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its preview comes before the first state is kept, its plot however it ends."""
+    hear = LossPlot.__call__
+
+    def killed_at_two(plot: LossPlot, step: Step) -> None:
+        hear(plot, step)
+        if step.number == 2:
+            raise SystemExit
+
+    monkeypatch.setattr(LossPlot, "__call__", killed_at_two)
+    monkeypatch.setattr(rtstyle.cli.train_report, "EVERY", 1)
+    with pytest.raises(SystemExit):
+        fit()
+    assert {"picture.preview.png", "picture.plot.png"} <= {path.name for path in place.iterdir()}
+    monkeypatch.setattr(LossPlot, "__call__", hear)
+    assert fit() == 0 and (place / "picture.safetensors").exists()
+
+
 def test_a_run_does_not_end_for_its_preview(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("sheet.png", "plot.png"):  # a folder is no file, and is found out late
         (place / name).mkdir()

@@ -76,12 +76,12 @@ def train(
     of every batch, with the result of one process that has it whole. The listeners are called in the
     first process alone.
 
-    Every ``save_every`` steps the whole state is kept, in ``checkpoint`` too if that is given: a run that
-    finds one ends with the weights of a run never stopped. ``on_best`` hears of a kept state whose smoothed
-    objective is the lowest so far: network, step, objective. When the objective stays not finite or the
-    output goes flat the run goes back to the last state kept and on with half the learning rate, up to
-    ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so the state is kept and
-    KeyboardInterrupt raised.
+    Every ``save_every`` steps the whole state is kept, in ``checkpoint`` too if that is given, which is there
+    from the first step on: a run that finds one ends with the weights of a run never stopped. ``on_best``
+    hears of a kept state whose smoothed objective is the lowest so far: network, step, objective. When the
+    objective stays not finite or the output goes flat the run goes back to the last state kept and on with
+    half the learning rate, up to ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so
+    the state is kept and KeyboardInterrupt raised.
 
     Raises RtstyleError when the checkpoint is of another run, ``start`` of another network, or going back
     did not help.
@@ -144,6 +144,8 @@ def train(
             note = write_state(checkpoint, good, recipe, origin) if checkpoint and first else ""
         elif lesson.stopping and checkpoint and first:  # in trouble: only the last good state is worth having
             note = write_state(checkpoint, good, recipe, origin)
+        if checkpoint and first and number == 1:  # tells whose the files are that listeners write
+            note = note or write_state(checkpoint, good, recipe, origin)
         if first:
             seconds = time.perf_counter() - began
             skipped = not lesson.finite

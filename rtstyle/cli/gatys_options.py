@@ -45,7 +45,8 @@ def check_weights(options: argparse.Namespace, names: list[str], layers: Iterabl
 
     others = [full_name(names[0], layer).partition(".")[0] for layer in layers]
     spare = [UNDERSTUDIES[name] for name in names if name in UNDERSTUDIES]
-    check_files(dict(options.backbone_weights), list(dict.fromkeys([*names, *others])), spare=spare)
+    choose = "--compare" if len(names) > 1 else "--backbone"
+    check_files(dict(options.backbone_weights), list(dict.fromkeys([*names, *others])), choose, spare=spare)
 
 
 def positive(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,8 @@ class Report:
         """``keep`` writes the state; ``save`` an image (1, 3, h, w) to a file; ``title``: of the bar."""
         self.partial = partial_path(options.output)
         self._options, self._progress, self._keep, self._save = options, progress, keep, save
-        self._written = self._begin = perf_counter()
+        self._begin = perf_counter()
+        self._written = -math.inf  # at the first step: it tells whose plot and snapshots are
         self._earlier = progress.seconds
         # Time a step takes is about its pixels.
         self._work = [
@@ -84,11 +86,11 @@ class Report:
         self._bar.update(heard.number - self._bar.n)
         if heard.number % ROW == 0 or heard.number == heard.of:
             self._row(heard, sums)
-        if self._options.every and heard.number % self._options.every == 0:
-            self._save(heard.step.image, snapshot(self._options.output, heard.number))
         if perf_counter() - self._written > KEEP:
             self._keep()
             self._written = perf_counter()
+        if self._options.every and heard.number % self._options.every == 0:
+            self._save(heard.step.image, snapshot(self._options.output, heard.number))
 
     def tell(self, line: str) -> None:
         """One line on stderr, above the bar."""

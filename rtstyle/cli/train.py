@@ -24,7 +24,7 @@ _NUMBERS = {
     "content_weight": "how much the photo counts",
     "temporal_weight": "how much steadiness in video counts",
     "style_size": "shorter side of the painting in pixels; smaller gives finer strokes",
-    "steps": "of training; ten times as many with --full",
+    "steps": "of training; three times as many with --full",
     "batch": "photos a step, over all processes",
     "crop": "side of a photo's crop in pixels",
     "seed": "of all that is random",
@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="style file to write (the picture's name.safetensors)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing style")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing style, preview and plot"
+    )
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
     group = parser.add_argument_group("where it begins")
     begin = group.add_mutually_exclusive_group()
@@ -96,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     options.plot = options.plot or out.with_suffix(".plot.png")
     options.preview = options.preview or out.with_suffix(".preview.png")
     _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best)
-    used = {layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers)}
+    used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
     check_files(dict(options.backbone_weights), used, "--loss-network", spare=["small_vgg19"])
     device = pick_device(own_device(options.device))
     if options.threads:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="weights file to write (FOLDER-BACKBONE.safetensors)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing weights")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing weights and plot")
     group = parser.add_argument_group("what is trained")
     which = group.add_mutually_exclusive_group()
     add_backbone_options(group, BACKBONE, weights="weights files to begin with (fetched)", either=which)
@@ -121,7 +121,7 @@ def _check(names: list[str], begun: dict[str, Path], frozen: str | None) -> None
     from rtstyle.perception.backbones import check_files, layers_of
     from rtstyle.perception.backbones.backbone import check_known
 
-    check_files(begun, names)
+    check_files(begun, names, "--compare" if len(names) > 1 else "--backbone")
     for name in names:
         if frozen is not None:
             check_known((frozen,), layers_of(name), name)

@@ -16,8 +16,9 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (float32) and metadata of a ``.safetensors`` file or a ``.pth`` (``.pth.tar``, ``.pt``).
 
     A checkpoint is loaded without running code of its own; its ``state_dict`` is taken where it has
-    one, and the ``module.`` that training on several GPUs puts before names is dropped (so that Places365
-    networks of CSAILVision load as published). Raises RtstyleError for an unreadable file.
+    one, and the ``module`` that training on several GPUs puts into names is dropped (within them too, as in
+    AlexNet's ``features.module.0``), so that Places365 networks of CSAILVision load as published. Raises
+    RtstyleError for an unreadable file.
     """
     if Path(file).suffix == ".safetensors":
         return _read_safetensors(file)
@@ -30,13 +31,15 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({reason})") from None
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
     tensors = {
-        str(key).removeprefix("module."): value.float()
-        for key, value in held.items()
-        if isinstance(value, Tensor)
+        _plain_name(str(key)): value.float() for key, value in held.items() if isinstance(value, Tensor)
     }
     if not tensors:
         raise RtstyleError(f"{file}: holds no named weights; a state_dict is needed, not a whole model")
     return tensors, {}
+
+
+def _plain_name(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part != "module")
 
 
 def _read_safetensors(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
