@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -184,6 +185,10 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
         (["--plot", "mine.png"], "mine.png: exists already; use --overwrite"),
         (["--preview", "mine.png"], "mine.png: exists already; use --overwrite"),
         (["--preview", "picture.png", "--overwrite"], "picture.png: is the input itself"),
+        (
+            ["--start", "styles/a.best.safetensors", "--out", "styles/a.safetensors", "--overwrite"],
+            "a.best.safetensors: is the input itself",
+        ),
         (["--plot", "curves.svg"], "--plot curves.svg: a figure is a picture"),
         (["--backbone-weights", "vgg16=vgg.safetensors"], "the backbone is vgg19; add --loss-network vgg16"),
         (["--out", "picture.png/x.safetensors"], "picture.png: cannot make this folder"),
@@ -199,6 +204,7 @@ def test_what_cannot_work_is_one_clear_line_before_any_work(
     kept = [place / name for name in ("old.safetensors", "new.best.safetensors", "mine.png")]
     for path in kept:
         path.write_bytes(b"old")
+    shutil.copy(place / "styles" / "plain_strokes.safetensors", place / "styles" / "a.best.safetensors")
     assert fit(*arguments) == 1
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error

@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.train_report import Report
     from rtstyle.engines import pick_device
     from rtstyle.perception.backbones import check_files
+    from rtstyle.styles import find_style
     from rtstyle.training.clips import Clips
     from rtstyle.training.data import Photos, read_picture
     from rtstyle.training.distributed import joined, own_device, started_count, started_rank
@@ -97,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
     options.plot = options.plot or out.with_suffix(".plot.png")
     options.preview = options.preview or out.with_suffix(".preview.png")
-    _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best)
+    begins = (find_style(materials.start),) if materials.start else ()
+    _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best, begins)
     used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
     check_files(dict(options.backbone_weights), used, "--loss-network", spare=["small_vgg19"])
     device = pick_device(own_device(options.device))
@@ -189,7 +191,12 @@ def _shown(paths: list[Path], photos: Photos) -> list[Tensor]:
 
 
 def _check_outputs(
-    options: argparse.Namespace, out: Path, inputs: list[Path], checkpoint: Path, best: Path
+    options: argparse.Namespace,
+    out: Path,
+    inputs: list[Path],
+    checkpoint: Path,
+    best: Path,
+    begins: tuple[Path, ...],
 ) -> None:
     """Refuse, before any work, files that could not be written at the end or would replace others."""
     from rtstyle.media.output import check_output
@@ -197,7 +204,7 @@ def _check_outputs(
     check_style(out, overwrite=options.overwrite, inputs=inputs)
     # What a stopped run left is its own to replace; another's state is refused before anything is written.
     overwrite = options.overwrite or checkpoint.exists()
-    check_output(best, overwrite=overwrite)
+    check_output(best, overwrite=overwrite, inputs=begins)  # the start must last as long as the run
     for name in ("plot", "preview"):
         check_picture(getattr(options, name), overwrite=overwrite, inputs=inputs, option=f"--{name}")
 
