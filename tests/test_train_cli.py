@@ -316,3 +316,18 @@ def test_every_shipped_recipe_is_one() -> None:
         picture = Path(settings["picture"]).stem
         assert settings["title"] and path.stem.removesuffix("_johnson") == picture
         assert make_recipe(settings).network == ("swift" if path.stem == picture else "johnson")
+
+
+def test_defaults_are_of_what_it_begins_from(place: Path) -> None:
+    from rtstyle.training.plan import make_plan
+
+    torch.manual_seed(0)
+    save_style(place / "other.safetensors", build("johnson", {"width": 4}), Style("other", family="day"))
+    given = {"picture": place / "picture.png", "content": place / "photos"}
+    fit, other = (
+        make_plan(given | {"start": start}).recipe for start in ("plain_strokes", "other.safetensors")
+    )
+    full = make_plan(given | {"full": True}).recipe
+    assert (fit.steps, full.steps) == (2400, 6000)
+    assert (fit.learning_rate, other.learning_rate, full.learning_rate) == (3e-3, 1.5e-3, 1.5e-3)
+    assert make_plan(given | {"full": True, "learning_rate": 1e-4}).recipe.learning_rate == 1e-4

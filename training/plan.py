@@ -9,7 +9,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.styles import Style, list_styles, load_style, save_style
 from rtstyle.training.checkpoint import digest
-from rtstyle.training.recipe import FULL_STEPS, Recipe
+from rtstyle.training.recipe import FULL, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe
 
 # A shipped style without motifs of its own: the stars or waves of any other come along for a thousand steps.
@@ -42,8 +42,10 @@ def make_plan(settings: Mapping[str, Any], loss_network: str | None = None) -> P
         if settings.get("network", own) != own:
             raise RtstyleError(f"style '{materials.start}' is a {own}, network says {settings['network']}")
         settings = {"network": own, "config": begun[1].config, **settings}
+        if own != "swift":  # the faster default was tried on no other
+            settings = {"learning_rate": FULL["learning_rate"], **settings}
     if materials.full:
-        settings = {"steps": FULL_STEPS, **settings}
+        settings = {**FULL, **settings}
     recipe = make_recipe(settings)
     build(recipe.network, recipe.config)  # raises for what does not exist
     others = {"vgg19": loss_network} if loss_network else {}

@@ -24,7 +24,7 @@ _NUMBERS = {
     "content_weight": "how much the photo counts",
     "temporal_weight": "how much steadiness in video counts",
     "style_size": "shorter side of the painting in pixels; smaller gives finer strokes",
-    "steps": "of training; three times as many with --full",
+    "steps": "of training; 6000 with --full",
     "batch": "photos a step, over all processes",
     "crop": "side of a photo's crop in pixels",
     "seed": "of all that is random",
