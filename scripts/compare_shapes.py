@@ -28,7 +28,7 @@ from rtstyle.perception.backbones import load_backbone
 from rtstyle.styles import load_style
 from rtstyle.training.data import Photos, list_pictures, read_picture
 from rtstyle.training.distil import distil
-from rtstyle.training.evaluate import LAYERS, nearness
+from rtstyle.training.evaluate import LAYERS, nearness, psnr
 from rtstyle.training.narrow import narrowed
 
 # Channels at half, quarter and eighth; residual blocks at quarter and eighth.
@@ -93,9 +93,8 @@ def main() -> None:
         shape = dict(zip(NUMBERS, map(int, text.split(",")), strict=True))
         network = taught(wide, shape, options.content, options.steps)
         networks.append(network)
-        found = [_painted(network, photo) for photo in photos]
-        errors = [float((a - b).square().mean()) for a, b in zip(found, wanted, strict=True)]
-        near = "-" if shape == wide.config else f"{statistics.mean(_decibel(error) for error in errors):.1f}"
+        found = [psnr(_painted(network, photo), target) for photo, target in zip(photos, wanted, strict=True)]
+        near = "-" if shape == wide.config else f"{statistics.mean(found):.1f}"
         style = nearness(lambda batch, net=network: _painted(net, batch[0])[None], photos, painting, backbone)
         flop = flop_of(network, *options.size) / 1e9
         rows.append([text, f"{flop:.2f}", near, f"{style['style_error'] / own:.3f}"])
@@ -110,10 +109,6 @@ def main() -> None:
 @torch.inference_mode()
 def _painted(network: Network, photo: torch.Tensor) -> torch.Tensor:
     return network(photo[None])[0].clamp(0, 1)
-
-
-def _decibel(error: float) -> float:
-    return float(-10 * torch.tensor(error).log10())
 
 
 if __name__ == "__main__":

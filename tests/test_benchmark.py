@@ -422,6 +422,14 @@ def test_a_plot_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "mine.png").read_bytes() == b"mine"
 
 
+def test_a_plot_never_replaces_the_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "clip.png"
+    clip.write_bytes(b"frames")
+    assert main(["benchmark", "--input", str(clip), "--plot", str(clip), "--overwrite"]) == 1
+    assert "clip.png: is the input itself" in capsys.readouterr().err
+    assert clip.read_bytes() == b"frames"
+
+
 def test_a_plot_of_one_size_can_be_drawn(tmp_path: Path) -> None:
     run = {"style": "s", "engine": "e", "network": {"fps": {"median": 10.0}}}
     draw_speeds(tmp_path / "one.png", [{"pixels": 100, "width": 10, "height": 10, "runs": [run]}], "title")

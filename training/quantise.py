@@ -13,7 +13,7 @@ from rtstyle.frame import to_bytes, to_float
 from rtstyle.networks import Network
 from rtstyle.perception.backbones import Backbone
 from rtstyle.training.data import read_picture
-from rtstyle.training.evaluate import STEADY_PHOTOS, nearness
+from rtstyle.training.evaluate import STEADY_PHOTOS, nearness, psnr
 from rtstyle.training.steadiness import Restyle, flicker_ratio
 
 CHOOSING = 4  # photos, at half the size, on which the flicker of each convolution is measured
@@ -59,7 +59,7 @@ def quantise(
             break
     ways = exact, rounded(reduced)
     errors = [nearness(way, held_out, painting, backbone)["style_error"] for way in ways]
-    near = [_psnr(ways[1](photo[None]), ways[0](photo[None])) for photo in held_out]
+    near = [psnr(ways[1](photo[None]), ways[0](photo[None])) for photo in held_out]
     return reduced, {
         "psnr": round(sum(near) / len(near), 2),
         "worst_psnr": round(min(near), 2),
@@ -89,8 +89,3 @@ def attempts(ranges: Ranges, alone: Mapping[str, float], bfloat16: float | None)
 def _restyle(engine: Engine) -> Restyle:
     """Float pictures (B, 3, H, W) through an engine of bytes."""
     return lambda images: torch.stack([to_float(engine(to_bytes(image))) for image in images])
-
-
-def _psnr(found: Tensor, wanted: Tensor) -> float:
-    """Peak signal to noise in dB; of equal pictures what half a step of 8 bits gives."""
-    return float(-10 * (found - wanted).square().mean().clamp(min=(0.5 / 255) ** 2).log10())

@@ -170,7 +170,8 @@ def _check(options: argparse.Namespace) -> None:
     if not 1 <= options.rounds <= 100:
         raise RtstyleError(f"--rounds is {options.rounds}; allowed are whole numbers from 1 to 100")
     if options.plot is not None:
-        check_picture(options.plot, overwrite=options.overwrite, option="--plot")
+        inputs = [options.input] if options.input else []
+        check_picture(options.plot, overwrite=options.overwrite, inputs=inputs, option="--plot")
 
 
 def _names(text: str, option: str) -> list[str]:
