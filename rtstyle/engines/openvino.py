@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rtstyle.engines.eager import check_image, one_a_thread
+from rtstyle.engines.openvino_cells import joined
 from rtstyle.engines.openvino_graph import Untranslatable, build_model
 from rtstyle.engines.openvino_import import openvino
 from rtstyle.engines.reduced import Reduced
@@ -57,9 +58,11 @@ class OpenVINO:
         pixels = image.cpu().permute(1, 2, 0).contiguous()
         request.set_tensor("image", _shared(pixels[None]))
         request.infer()
-        # Copied: the next result lies in the same memory.
-        styled = torch.from_numpy(request.get_output_tensor().data[0].copy())
-        return styled.permute(2, 0, 1).to(image.device)
+        result = torch.from_numpy(request.get_output_tensor().data[0])
+        # Copied both ways: the next result lies in the same memory.
+        styled = joined(result) if result.shape[2] == 12 else result.clone()
+        height, width = image.shape[1:]
+        return styled[:height, :width].permute(2, 0, 1).to(image.device)
 
     def at_once(self, width: int, height: int) -> int:
         """One a thread: all on one frame are as fast alone, but wait for each other beside a decoder."""

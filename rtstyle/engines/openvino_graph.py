@@ -7,8 +7,9 @@ memory layout, smoothing is a depthwise convolution, and weights are inputs: oth
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rtstyle.engines.openvino_blocks import FUNCTIONS, MOVES, channels, integers, reflect
+from rtstyle.engines.openvino_cells import smoothed_apart, smoothed_cells, weighed_apart
 from rtstyle.engines.openvino_import import openvino, ops
 from rtstyle.engines.reduced import LEVELS, Ranges, balanced
 from rtstyle.errors import RtstyleError
@@ -25,6 +28,7 @@ from rtstyle.networks import Network, blocks
 Node = Any  # an openvino node or one of its outputs; the package has no types
 
 _TYPES = {torch.uint8: np.uint8, torch.uint16: np.uint16}
+_CONVOLUTIONS = (F.conv2d, torch.conv2d)
 _PLAIN = ((0, 0), (1, 1), 1)  # padding, dilation and groups of a convolution
 
 
@@ -35,7 +39,9 @@ class Untranslatable(RtstyleError):
 def build_model(
     network: Network, height: int, width: int, dtype: torch.dtype, ranges: Ranges | None = None
 ) -> openvino.Model:
-    """A model from integer pictures (1, H, W, 3) to the same, padding and cropping inside.
+    """A model from integer pictures (1, H, W, 3) to the same; sides padded inside, not cropped again.
+
+    The result of a network that ends by shuffling is left as cells, (1, H/2, W/2, 12), for `cells.joined`.
 
     Args:
         ranges: of the inputs of the convolutions that are to work in 8 bits; the model then holds the
@@ -54,22 +60,17 @@ def build_model(
     for name, each in inputs.items():
         each.set_friendly_name(name)
         each.output(0).set_names({name})
-    image = ops.transpose(ops.convert(pixels, np.float32), _whole(0, 3, 1, 2))
-    # Centred, since steps of bfloat16 grow with the value: at 0.5 to 1 they are those of 8 bits, and a still
-    # scene flickered by 3 % more. Weights that are inputs are float32, which has no need of it.
-    middle = 0.0 if ranges is None else 0.5
-    image = ops.subtract(ops.divide(image, _number(peak(dtype))), _number(middle))
+    samples = ops.convert(pixels, np.float32)
     for side, mode in ((network.smallest_side, "edge"), (network.multiple_of, "reflect")):
-        high, wide = image.output(0).get_shape()[2:]
+        high, wide = samples.output(0).get_shape()[1:3]
         below = (max(0, side - high), max(0, side - wide)) if mode == "edge" else (-high % side, -wide % side)
         if any(below):
-            image = ops.pad(image, _whole(0, 0, 0, 0), _whole(0, 0, *below), mode)
-    styled = _Builder(network, weights, ranges).build(image, middle)
-    styled = ops.slice(styled, _whole(0, 0), _whole(height, width), _whole(1, 1), _whole(2, 3))
+            samples = ops.pad(samples, integers(0, 0, 0, 0), integers(0, *below, 0), mode)
+    styled = _Builder(network, weights, ranges, samples, peak(dtype)).build()
     # As `frame.to_bytes` rounds.
     rounded = ops.add(ops.multiply(styled, _number(peak(dtype))), _number(0.5))
-    samples = ops.convert(ops.floor(ops.clamp(rounded, 0.0, float(peak(dtype)))), _TYPES[dtype])
-    result = ops.transpose(samples, _whole(0, 2, 3, 1))
+    whole = ops.convert(ops.floor(ops.clamp(rounded, 0.0, float(peak(dtype)))), _TYPES[dtype])
+    result = ops.transpose(whole, integers(0, 2, 3, 1))
     return openvino.Model([result], list(inputs.values()), network.name)
 
 
@@ -82,15 +83,14 @@ class _Value:
     def __init__(
         self, builder: _Builder, built: Node, offset: Tensor, function: Any = None, of: tuple[Any, ...] = ()
     ) -> None:
-        self.builder, self.built, self.offset = builder, built, offset.expand(_channels(built))
+        self.builder, self.built, self.offset = builder, built, offset.expand(channels(built))
         self.function, self.of = function, of  # what made it, of which arguments
+        self.cells: Node | None = None  # all that it stands for, as `smoothed_cells` gives it
 
     @property
     def whole(self) -> Node:
         """All that it stands for."""
-        if not self.offset.any():
-            return self.built
-        return ops.add(self.built, _constant_column(self.offset))
+        return _plus(self.built, self.offset)
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, given: Any, named: Any = None) -> _Value:
@@ -105,48 +105,84 @@ class _Value:
 
 
 class _Builder:
-    """Builds each operation of one network as the network asks for it."""
+    """Builds each operation of one network as the network asks for it.
 
-    def __init__(self, network: Network, weights: Mapping[str, Node], ranges: Ranges | None) -> None:
+    Args:
+        samples: the picture, (1, H, W, 3) from 0 to `peak`, whole multiples of what the network needs.
+    """
+
+    def __init__(
+        self, network: Network, weights: Mapping[str, Node], ranges: Ranges | None, samples: Node, peak: int
+    ) -> None:
         self._network = network
         self._weights = weights
         self._ranges = ranges
         self._names = {id(each): key for key, each in network.named_parameters()}
+        self._samples, self._peak = samples, peak
+        # Centred, since steps of bfloat16 grow with the value: at 0.5 to 1 they are those of 8 bits, and a
+        # still scene flickered by 3 % more. Weights that are inputs are float32, which has no need of it.
+        self._middle = torch.tensor(0.0 if ranges is None else 0.5)
+        image = ops.divide(ops.transpose(samples, integers(0, 3, 1, 2)), _number(peak))
+        self._picture = _Value(self, _plus(image, -self._middle.expand(3)), self._middle)
 
-    def build(self, image: Node, middle: float) -> Node:
+    def build(self) -> Node:
+        """The restyled picture, (1, 3, H, W), or its cells, (1, 12, H/2, W/2), in [0, 1]."""
         try:
             with torch.no_grad():
-                styled: Any = self._network.restyle(_Value(self, image, torch.tensor(middle)))  # type: ignore[arg-type]
-            return styled.whole
+                styled: Any = self._network.restyle(self._picture)  # type: ignore[arg-type]
+            return styled.whole if styled.cells is None else styled.cells
         except (AttributeError, TypeError) as error:  # of a _Value, where a tensor was wanted
             raise Untranslatable(f"network {self._network.name} cannot be translated: {error}") from error
 
     def operation(self, function: Any, given: Any, named: dict[str, Any]) -> _Value:
         offset = torch.zeros(())
-        if function in (F.conv2d, torch.conv2d) and not named:
+        if function is blocks.unshuffle and self._is_smoothed_picture(given[0]):
+            offset = self._middle
+            built = _plus(smoothed_apart(self._samples, self._peak), -offset.expand(12))
+        elif function in _CONVOLUTIONS and not named:
             built = self._convolution(*given)
         elif function is F.group_norm:
             built = self._norm(*given, **named)
         elif function is torch.cat and named == {"dim": 1}:
             built = ops.concat([part.built for part in given[0]], 1)
             offset = torch.cat([part.offset for part in given[0]])
-        elif function in _MOVES and not named:
+        elif function in MOVES and not named:
             source, *width = given
-            built = _MOVES[function](source.built, *width)
-            offset = source.offset.repeat_interleave(_channels(built) // len(source.offset))
-        elif function in _FUNCTIONS and not named:
-            built = _FUNCTIONS[function](*(part.whole for part in given))
+            built = MOVES[function](source.built, *width)
+            offset = source.offset.repeat_interleave(channels(built) // len(source.offset))
+        elif function in FUNCTIONS and not named:
+            built = FUNCTIONS[function](*(part.whole for part in given))
         else:
             name = getattr(function, "__name__", function)
             raise Untranslatable(f"engine openvino does not know '{name}' of network {self._network.name}")
-        return _Value(self, built, offset, function, given)
+        result = _Value(self, built, offset, function, given)
+        result.cells = self._as_cells(function, given)
+        return result
+
+    def _is_smoothed_picture(self, value: _Value) -> bool:
+        return value.function is blocks.smooth and value.of[0] is self._picture
+
+    def _as_cells(self, function: Any, given: Any) -> Node | None:
+        """A network's last steps as cells: a shuffle smoothed, and the picture's own colours added to it."""
+        if function is blocks.smooth and given[0].function is blocks.shuffle:
+            features = given[0].of[0].whole
+            return smoothed_cells(features) if channels(features) == 12 else None
+        if function is operator.add and given[0].cells is not None and given[1].function in _CONVOLUTIONS:
+            source, weight, bias, *_ = given[1].of
+            if source is self._picture and tuple(weight.shape) == (3, 3, 1, 1) and bias is None:
+                kernel = self._weights[self._names[id(weight)]]
+                # Centred again, and the middle's own share added to the sum, which is not rounded.
+                share = (weight.sum(dim=(1, 2, 3)) * self._middle).repeat(4)
+                own = _plus(weighed_apart(self._samples, kernel, self._peak), -share)
+                return _plus(ops.add(given[0].cells, own), share)
+        return None
 
     def _norm(self, features: _Value, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Node:
         if groups != weight.numel():
             raise Untranslatable(
                 f"engine openvino knows instance norms only, not {groups} groups of channels"
             )
-        normal = ops.mvn(features.whole, _whole(2, 3), True, eps, "inside_sqrt")
+        normal = ops.mvn(features.whole, integers(2, 3), True, eps, "inside_sqrt")
         return ops.add(ops.multiply(normal, self._column(weight)), self._column(bias))
 
     def _convolution(
@@ -157,7 +193,6 @@ class _Builder:
                 "engine openvino knows convolutions without padding, dilation and groups only"
             )
         name = self._names[id(weight)]
-        kernel, features = self._weights[name], source.built
         if self._ranges is not None and (measured := self._ranges.get(name.removesuffix(".weight"))):
             top, signed = measured
             if source.offset.any():
@@ -165,12 +200,23 @@ class _Builder:
             scales, limit = balanced(top, weight)
             features = self._rounded(source, scales, limit, signed)
             kernel = _rounded_kernel((weight * scales[None, :, None, None]).numpy())
-        result = ops.convolution(features, kernel, list(stride), [0, 0], [0, 0], [1, 1])
+            result = _convolution(features, kernel, stride)
+        elif source.function is torch.cat:
+            # Of each part by itself, the last ones adding to the first's result: nothing is joined.
+            results, first = [], 0
+            for part in source.of[0]:
+                last = first + channels(part.built)
+                own = ops.slice(
+                    self._weights[name], integers(first), integers(last), integers(1), integers(1)
+                )
+                results.append(_convolution(part.built, own, stride))
+                first = last
+            result = functools.reduce(ops.add, results)
+        else:
+            result = _convolution(source.built, self._weights[name], stride)
         if bias is not None:
             result = ops.add(result, self._column(bias))
-        if source.offset.any():
-            result = ops.add(result, _constant_column(weight.sum(dim=(2, 3)) @ source.offset))
-        return result
+        return _plus(result, weight.sum(dim=(2, 3)) @ source.offset)
 
     def _rounded(self, source: _Value, scales: Tensor, limit: float, signed: bool) -> Node:
         """A value in 256 steps, channel by channel divided by its scale.
@@ -178,9 +224,9 @@ class _Builder:
         Before it is padded or joined with others: so less is moved, and each part keeps its own steps.
         """
         if source.function is blocks.reflect:
-            return _reflect(self._rounded(source.of[0], scales, limit, signed), source.of[1])
+            return reflect(self._rounded(source.of[0], scales, limit, signed), source.of[1])
         if source.function is torch.cat:
-            own = scales.split([_channels(part.built) for part in source.of[0]])
+            own = scales.split([channels(part.built) for part in source.of[0]])
             parts = zip(source.of[0], own, strict=True)
             return ops.concat([self._rounded(part, each, limit, signed) for part, each in parts], 1)
         low, high = (-limit * LEVELS / (LEVELS - 2) if signed else 0.0), limit
@@ -189,23 +235,20 @@ class _Builder:
         return ops.fake_quantize(source.built, *bounds, _number(low), _number(high), LEVELS)
 
     def _column(self, weight: Tensor) -> Node:
-        return ops.reshape(self._weights[self._names[id(weight)]], _whole(1, -1, 1, 1), False)
-
-
-def _whole(*numbers: int) -> Node:
-    return ops.constant(np.array(numbers, np.int32))
+        return ops.reshape(self._weights[self._names[id(weight)]], integers(1, -1, 1, 1), False)
 
 
 def _number(value: float) -> Node:
     return ops.constant(np.float32(value))
 
 
-def _constant_column(values: Tensor) -> Node:
-    return ops.constant(values.numpy().reshape(1, -1, 1, 1))
+def _plus(features: Node, offset: Tensor) -> Node:
+    """Features with a number added to each channel."""
+    return ops.add(features, ops.constant(offset.numpy().reshape(1, -1, 1, 1))) if offset.any() else features
 
 
-def _channels(features: Node) -> int:
-    return features.output(0).get_shape()[1]
+def _convolution(features: Node, kernel: Node, stride: tuple[int, int]) -> Node:
+    return ops.convolution(features, kernel, list(stride), [0, 0], [0, 0], [1, 1])
 
 
 def _rounded_kernel(kernel: np.ndarray) -> Node:
@@ -213,42 +256,3 @@ def _rounded_kernel(kernel: np.ndarray) -> Node:
     peak = np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), 1e-9)
     low, high = ops.constant(-peak), ops.constant(peak)
     return ops.fake_quantize(ops.constant(kernel), low, high, low, high, LEVELS - 1)
-
-
-def _reflect(features: Node, width: int) -> Node:
-    border = _whole(0, 0, width, width)
-    return ops.pad(features, border, border, "reflect")
-
-
-def _smooth(features: Node) -> Node:
-    line = np.array([1, 2, 1], np.float32) / 4
-    kernel = np.tile(np.outer(line, line), (_channels(features), 1, 1, 1, 1))
-    return ops.group_convolution(_reflect(features, 1), ops.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
-
-
-def _resized(features: Node, mode: str, **how: str) -> Node:
-    size = [2 * side for side in features.output(0).get_shape()[2:]]
-    return ops.interpolate(features, _whole(*size), mode, "sizes", axes=_whole(2, 3), **how)
-
-
-def _enlarge(features: Node) -> Node:
-    return _resized(features, "linear_onnx", coordinate_transformation_mode="half_pixel")
-
-
-def _double(features: Node) -> Node:
-    return _resized(features, "nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-
-
-# These move values, or weigh them with a sum of one: what is added to all of a channel goes through.
-_MOVES: dict[Any, Callable[..., Node]] = {
-    blocks.smooth: _smooth,
-    blocks.enlarge: _enlarge,
-    blocks.double: _double,
-    blocks.reflect: _reflect,
-    blocks.unshuffle: lambda image: ops.space_to_depth(image, "depth_first", 2),
-}
-_FUNCTIONS: dict[Any, Callable[..., Node]] = {
-    blocks.shuffle: lambda features: ops.depth_to_space(features, "depth_first", 2),
-    F.relu_: ops.relu,
-    operator.add: ops.add,
-}
