@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from rtstyle.engines.eager import check_image, one_a_thread
-from rtstyle.engines.openvino_cells import joined
+from rtstyle.engines.openvino_cells import to_planes
 from rtstyle.engines.openvino_graph import Untranslatable, build_model
 from rtstyle.engines.openvino_import import openvino
 from rtstyle.engines.reduced import Reduced
 from rtstyle.engines.signal_stack import kept_signal_stack
 from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_packed
 from rtstyle.networks import Network
 from rtstyle.styles import check_tensors
 
@@ -55,14 +56,12 @@ class OpenVINO:
         """As `Eager`'s."""
         check_image(image)
         request = self._request(image)
-        pixels = image.cpu().permute(1, 2, 0).contiguous()
-        request.set_tensor("image", _shared(pixels[None]))
+        pixels = to_packed(image)
+        request.set_tensor("image", openvino.Tensor(pixels[None], shared_memory=True))
         request.infer()
-        result = torch.from_numpy(request.get_output_tensor().data[0])
-        # Copied both ways: the next result lies in the same memory.
-        styled = joined(result) if result.shape[2] == 12 else result.clone()
         height, width = image.shape[1:]
-        return styled[:height, :width].permute(2, 0, 1).to(image.device)
+        styled = torch.from_numpy(to_planes(request.get_output_tensor().data[0]))
+        return styled[:, :height, :width].to(image.device)
 
     def at_once(self, width: int, height: int) -> int:
         """One a thread: all on one frame are as fast alone, but wait for each other beside a decoder."""

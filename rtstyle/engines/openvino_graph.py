@@ -41,7 +41,7 @@ def build_model(
 ) -> openvino.Model:
     """A model from integer pictures (1, H, W, 3) to the same; sides padded inside, not cropped again.
 
-    The result of a network that ends by shuffling is left as cells, (1, H/2, W/2, 12), for `cells.joined`.
+    The result of a network that ends by shuffling is left as cells, (1, H/2, W/2, 12), for `to_planes`.
 
     Args:
         ranges: of the inputs of the convolutions that are to work in 8 bits; the model then holds the
@@ -172,7 +172,7 @@ class _Builder:
             if source is self._picture and tuple(weight.shape) == (3, 3, 1, 1) and bias is None:
                 kernel = self._weights[self._names[id(weight)]]
                 # Centred again, and the middle's own share added to the sum, which is not rounded.
-                share = (weight.sum(dim=(1, 2, 3)) * self._middle).repeat(4)
+                share = (weight.sum(dim=(1, 2, 3)) * self._middle).repeat_interleave(4)
                 own = _plus(weighed_apart(self._samples, kernel, self._peak), -share)
                 return _plus(ops.add(given[0].cells, own), share)
         return None

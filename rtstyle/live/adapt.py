@@ -7,6 +7,8 @@ from statistics import median
 import cv2
 import torch
 
+from rtstyle.frame import to_packed
+
 # One step changes the pixels to restyle by a fifth: enough to matter, too little to catch the eye.
 _STEP = 0.9
 _SMALLEST = 128  # pixels of the shorter side
@@ -98,7 +100,7 @@ def scaled(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if image.shape[1:] == (height, width):
         return image
     smaller = width * height < image.shape[1] * image.shape[2]
-    pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    pixels = to_packed(image)
     way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return torch.from_numpy(cv2.resize(pixels, size, interpolation=way)).permute(2, 0, 1)
 

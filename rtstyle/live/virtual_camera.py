@@ -11,7 +11,7 @@ import av
 import torch
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, VideoInfo
+from rtstyle.frame import Frame, VideoInfo, to_packed
 from rtstyle.live.adapt import scaled
 from rtstyle.live.outputs import Output
 from rtstyle.media.color import ColorTags, FromRgb
@@ -100,7 +100,7 @@ class ForeignCamera:
 
     def show(self, frame: Frame) -> None:
         image: torch.Tensor = scaled(frame.image, self._size)
-        self._camera.send(image.permute(1, 2, 0).contiguous().cpu().numpy())
+        self._camera.send(to_packed(image))
 
     def close(self) -> None:
         self._camera.close()

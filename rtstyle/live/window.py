@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_packed
 from rtstyle.live.adapt import scaled
 from rtstyle.live.session import LiveSession
 
@@ -132,8 +133,7 @@ class Window:
                     number, _, shown = newest
                     # Enlarged here, so that text is drawn at the window's own sharpness.
                     image = scaled(shown.image, (info.width, info.height))
-                    pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
-                    picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+                    picture = cv2.cvtColor(to_packed(image), cv2.COLOR_RGB2BGR)
                 gui.imshow(TITLE, drawn_over(picture, self._lines()))
                 self.press(gui.waitKey(1))
                 if newest is not None:

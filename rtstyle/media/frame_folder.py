@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, Sink
+from rtstyle.frame import Frame, Sink, to_packed
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
 
 
@@ -36,7 +36,7 @@ class FrameFolderSink(Sink):
         self._written += 1
         name = self._partial / f"{self._written:06}.png"
         # Level 1: 5 times faster than the default, files 10-15 % larger.
-        picture = frame.image.permute(1, 2, 0).flip(2).contiguous().cpu().numpy()
+        picture = cv2.cvtColor(to_packed(frame.image), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(name), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise RtstyleError(f"{name}: cannot be written; is the disk full?")
 
