@@ -3,7 +3,8 @@
     python scripts/narrow_family.py --content photos/ --numbers eighth=32 --suffix _fast --out models/
 
 Channels that matter least are left out, in all styles alike; what is left is taught by the wide networks
-(`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped.
+(`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped. After wide styles were
+trained further, `--again` teaches the narrow ones that are shipped anew, which takes half the steps.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--content", type=Path, required=True, help="folder of photos")
     parser.add_argument("--numbers", default="eighth=32", help="of the narrow network, with commas")
     parser.add_argument("--suffix", default="_fast", help="of the names of the new styles")
+    parser.add_argument("--again", action="store_true", help="begin with the narrow styles at hand")
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -73,7 +75,10 @@ def main() -> None:
         name: {k: v.float() for k, v in net.state_dict().items()} for name, (_, net) in members.items()
     }
     narrow = build("swift", {**wide.config, **config})
-    students = dict(zip(teachers, narrowed(list(teachers.values()), wide, config), strict=True))
+    if options.again:
+        students = {name: load_style(name + options.suffix)[1].state_dict() for name in teachers}
+    else:
+        students = dict(zip(teachers, narrowed(list(teachers.values()), wide, config), strict=True))
     photos = Photos(options.content, crop=CROP, batch=BATCH, seed=SEED)
     checkpoint = options.out / f"{family}.checkpoint"
     result = distil(
