@@ -77,17 +77,26 @@ def load_stylizer(
 
 
 def load_palette(
-    styles: Sequence[Pathlike], strength: float = 1.0, device: str = "auto", engine: str = "auto"
+    styles: Sequence[Pathlike],
+    strength: float = 1.0,
+    device: str = "auto",
+    engine: str = "auto",
+    *,
+    live: bool = False,
 ) -> FeedForward:
     """Several styles of one family at hand: a callable from `Frame` to `Frame`, at first in the first style.
 
     Its ``mix`` is set to any mix of them, as ``{"a": 0.6, "b": 0.4}``, and ``travel(mix, seconds)`` goes
     there smoothly. Styles are named as in `load_stylizer`, up to 8; raises as it does.
+
+    Args:
+        live: run a style in 8 bits, where it was measured in it, soon after it was chosen: twice as fast,
+            but from which frame on is a matter of time.
     """
     if isinstance(styles, str) or not styles:
         raise RtstyleError(f"a palette takes a list of styles, as ['a', 'b']; got {styles!r}")
     members = load_members(styles)
-    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine)
+    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine, live=live)
 
 
 def load_tour(
@@ -104,12 +113,16 @@ def load_tour(
     return Tour(load_palette(list(shares), strength, device, engine), seconds)
 
 
-def _ready(members: Members, mix: Mix, strength: float, device: str, engine: str) -> FeedForward:
-    card, network = mixed(members, mix)
-    # Of one style alone: a mix was never measured in 8 bits, and in a palette each switch would compile anew.
-    reduced = proven(card, network) if len(members) == 1 and engine in ("auto", "int8") else None
+def _ready(
+    members: Members, mix: Mix, strength: float, device: str, engine: str, live: bool = False
+) -> FeedForward:
+    _, network = mixed(members, mix)
+    # Single styles only: a mix was never measured in 8 bits.
+    wanted = engine in ("auto", "int8") and (live or len(members) == 1)
+    found = [(each.state_dict(), proven(card, each)) for card, each in members.values() if wanted]
+    measured = [(state, reduced) for state, reduced in found if reduced is not None]
     return FeedForward(
-        load_engine(network, engine=engine, device=device, reduced=reduced),
+        load_engine(network, engine=engine, device=device, measured=measured),
         strength=strength,
         states={name: each.state_dict() for name, (_, each) in members.items()},
         mix=mix,

@@ -137,7 +137,7 @@ def switching(styles: list[str], seconds: float) -> dict[str, Any]:
 
     Those begin with a switch of style, every second, or half a second after it, for comparison.
     """
-    session = LiveSession(camera(None), load_palette(styles, device="cpu"), fps=RATE)
+    session = LiveSession(camera(None), load_palette(styles, device="cpu", live=True), fps=RATE)
     running = Thread(target=session.run)
     running.start()
     begin, number, second = monotonic() + SETTLE, 0, -1

@@ -3,8 +3,8 @@
     python scripts/narrow_family.py --content photos/ --numbers eighth=32 --suffix _fast --out models/
 
 Channels that matter least are left out, in all styles alike; what is left is taught by the wide networks
-(`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped. After wide styles were
-trained further, `--again` teaches the narrow ones that are shipped anew, which takes half the steps.
+(`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped. After wide styles
+were trained further, `--again` teaches the narrow ones at hand anew, which takes half the steps.
 """
 
 from __future__ import annotations

@@ -56,7 +56,11 @@ def serve(folder: Path) -> None:
     camera = BrowserCamera(640, 480)
     notes: list[str] = []
     session = LiveSession(
-        camera, load_palette(STYLES), [witness], record=folder / "recorded.mkv", listener=notes.append
+        camera,
+        load_palette(STYLES, live=True),
+        [witness],
+        record=folder / "recorded.mkv",
+        listener=notes.append,
     )
     with Studio(session, port=0, camera=camera) as studio:
         print(studio.url, flush=True)

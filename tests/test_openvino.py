@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.openvino import OpenVINO, Untranslatable
-from rtstyle.engines.reduced import Reduced, measure_ranges
+from rtstyle.engines.reduced import Measured, Reduced, measure_ranges
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_float
 from rtstyle.networks import Network, build
@@ -53,8 +54,9 @@ def picture(height: int, width: int, dtype: torch.dtype = torch.uint8) -> Tensor
     return (fine[0] / 1.1 * peak).round().to(dtype)
 
 
-def in_8_bits(net: Network) -> Reduced:
-    return Reduced(measure_ranges(net, [to_float(picture(40, 48))]), bfloat16=False)
+def in_8_bits(*nets: Network) -> Measured:
+    ranges = [measure_ranges(net, [to_float(picture(40, 48))]) for net in nets]
+    return [(net.state_dict(), Reduced(each, bfloat16=False)) for net, each in zip(nets, ranges, strict=True)]
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -90,7 +92,7 @@ def test_many_sizes_keep_few_models() -> None:
     engine = OpenVINO(network(), torch.device("cpu"))
     images = [picture(16, 16 + 4 * step) for step in range(6)]
     found = [engine(image) for image in images]
-    assert len(engine._requests) == 4
+    assert len(engine._requests) == 6
     assert all(torch.equal(engine(image), each) for image, each in zip(images, found, strict=True))
 
 
@@ -140,6 +142,24 @@ def test_8_bits_are_near_and_end_with_the_weights_they_were_measured_for() -> No
     assert engine.name == "int8" and torch.equal(engine(image), rounded)
 
 
+def test_a_style_of_several_runs_in_float32_until_its_8_bits_are_compiled() -> None:
+    one, other, third, image = network(), network(seed=1), network(seed=2), picture(40, 48)
+    rounded = [load_engine(net, "int8", "cpu", in_8_bits(net))(image) for net in (one, other)]
+    exact = [load_engine(net, "openvino", "cpu")(image) for net in (one, other, third)]
+    engine = load_engine(one, "int8", "cpu", in_8_bits(one, other))
+    assert torch.equal(engine(image), rounded[0])  # at once, since there is nothing to bridge the time with
+    engine.load(third.state_dict())
+    assert engine.name == "openvino" and torch.equal(engine(image), exact[2])
+    engine.load(other.state_dict())
+    assert torch.equal(engine(image), exact[1])
+    until = monotonic() + 60
+    while torch.equal(found := engine(image), exact[1]):
+        assert monotonic() < until
+    assert engine.name == "int8" and torch.equal(found, rounded[1])
+    engine.load(one.state_dict())
+    assert torch.equal(engine(image), rounded[0])
+
+
 def test_parts_of_an_input_keep_their_own_steps() -> None:
     """Beside features a thousand times as large, the picture's own values would else all be one step."""
     net = network()
@@ -155,7 +175,7 @@ def test_parts_of_an_input_keep_their_own_steps() -> None:
 def test_auto_takes_it_and_8_bits_where_proven() -> None:
     net = network()
     assert load_engine(net, device="cpu").name == "openvino"
-    assert load_engine(net, device="cpu", reduced=in_8_bits(net)).name == "int8"
+    assert load_engine(net, device="cpu", measured=in_8_bits(net)).name == "int8"
     assert load_engine(net, "openvino", "cpu", in_8_bits(net)).name == "openvino"
     with pytest.raises(RtstyleError, match="rtstyle quantise"):
         load_engine(net, "int8", "cpu")

@@ -38,7 +38,7 @@ def quantise(
     from rtstyle.engines.openvino import has_bfloat16  # known to be installed by now
 
     def rounded(reduced: Reduced) -> Restyle:
-        return _restyle(load_engine(network, "int8", "cpu", reduced))
+        return _restyle(load_engine(network, "int8", "cpu", [(network.state_dict(), reduced)]))
 
     def flicker_of(reduced: Reduced, pictures: Sequence[Tensor], own: float) -> float:
         return flicker_ratio(pictures, rounded(reduced)) / own

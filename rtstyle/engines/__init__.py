@@ -11,7 +11,7 @@ import torch
 
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.graph import Graph
-from rtstyle.engines.reduced import Reduced
+from rtstyle.engines.reduced import Measured
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
 
@@ -56,7 +56,7 @@ def missing(engine: str) -> str:
 
 
 def load_engine(
-    network: Network, engine: str = "auto", device: str = "auto", reduced: Reduced | None = None
+    network: Network, engine: str = "auto", device: str = "auto", measured: Measured = ()
 ) -> Engine:
     """A network made ready to run; the network itself is left as it is.
 
@@ -64,7 +64,8 @@ def load_engine(
         engine: a name of `ENGINES`, or "auto": CUDA graphs for a GPU, OpenVINO for a CPU where it is
             installed, else PyTorch.
         device: "cpu", "cuda", "cuda:N", or "auto" for the first GPU where there is one.
-        reduced: what of this network is as good in 8 bits; "int8" needs it, "auto" uses it.
+        measured: weights, the network's own or others it may be given later, that are as good in 8 bits;
+            "int8" needs some, "auto" uses them.
 
     Raises RtstyleError for an unknown engine, for one that cannot run here or not with this network, and
     for a device that is not there.
@@ -77,7 +78,7 @@ def load_engine(
             with suppress(ImportError, RtstyleError):  # a release too old; a network it does not know
                 from rtstyle.engines.openvino import OpenVINO
 
-                return OpenVINO(network, place, reduced)
+                return OpenVINO(network, place, measured)
         return Eager(network, place)
     if engine not in ENGINES:
         raise RtstyleError(f"no engine named '{engine}'; there are: auto, {', '.join(ENGINES)}")
@@ -91,12 +92,12 @@ def load_engine(
 
     if engine == "openvino":
         return OpenVINO(network, place)
-    if reduced is None:
+    if not measured:
         raise RtstyleError(
-            "engine int8 runs one style that was measured in 8 bits and found as good;"
+            "engine int8 runs styles that were measured in 8 bits and found as good;"
             " 'rtstyle quantise STYLE' measures one"
         )
-    return OpenVINO(network, place, reduced)
+    return OpenVINO(network, place, measured)
 
 
 def pick_device(name: str = "auto") -> torch.device:

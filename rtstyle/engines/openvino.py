@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from rtstyle.engines.eager import check_image, one_a_thread
 from rtstyle.engines.openvino_cells import to_planes
 from rtstyle.engines.openvino_graph import Untranslatable, build_model
 from rtstyle.engines.openvino_import import openvino
-from rtstyle.engines.reduced import Reduced
+from rtstyle.engines.reduced import Measured
 from rtstyle.engines.signal_stack import kept_signal_stack
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_packed
@@ -21,36 +22,39 @@ from rtstyle.styles import check_tensors
 
 __all__ = ["OpenVINO", "Untranslatable", "has_bfloat16"]
 
-_KEPT = 4  # compiled models; a live session that adapts its size goes to and fro between two or three
-_Key = tuple[int, int, torch.dtype, int, bool]  # height, width, sample type, threads, in 8 bits
+_KEPT = 6  # compiled models; a live session that adapts its size goes to and fro between two or three
+_Key = tuple[int, int, torch.dtype, int, int | None]  # height, width, sample type, threads, of `measured`
 
 
 class OpenVINO:
     """A copy of a network as OpenVINO models, one for each size and sample type.
 
-    Compiling one takes a tenth of a second, once. In float32 the weights are inputs of the model, so that
-    `load` is instant and styles may be mixed anew for every frame. What `reduced` names is computed in 8 bits
-    as long as the weights are those the engine began with; any others run in float32.
+    In float32 the weights are inputs of the model, so that `load` is instant and styles may be mixed anew for
+    every frame. Weights that were measured to be as good in 8 bits are part of a model of their own, which
+    takes a tenth of a second to compile: where float32's is there already, it restyles meanwhile.
+
+    Args:
+        measured: weights and what of the network may be computed less precisely with them.
 
     Raises RtstyleError for a device other than the CPU, and Untranslatable.
     """
 
-    def __init__(self, network: Network, device: torch.device, reduced: Reduced | None = None) -> None:
+    def __init__(self, network: Network, device: torch.device, measured: Measured = ()) -> None:
         if device.type != "cpu":
             raise RtstyleError(f"OpenVINO runs on the CPU here, not on '{device}'; use engine eager there")
         self.device = device
         self.network = copy.deepcopy(network).to(device, torch.float32).eval().requires_grad_(False)
         self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self._reduced = reduced
-        self._measured = copy.deepcopy(self.network.state_dict()) if reduced is not None else {}
-        self._in_8_bits = reduced is not None
+        self._measured = [(_copied(state), reduced) for state, reduced in measured]
+        self._present = self._find(self.network.state_dict())
         self._requests: dict[_Key, openvino.InferRequest] = {}
+        self._ahead: tuple[_Key, Future[openvino.InferRequest]] | None = None
         smallest = network.smallest_side
         build_model(self.network, smallest, smallest, torch.uint8)  # refuses what it cannot translate
 
     @property
     def name(self) -> str:
-        return "int8" if self._in_8_bits else "openvino"
+        return "openvino" if self._present is None else "int8"
 
     def __call__(self, image: Tensor) -> Tensor:
         """As `Eager`'s."""
@@ -69,7 +73,7 @@ class OpenVINO:
 
     def copy(self) -> OpenVINO:
         other = copy.copy(self)
-        other.network, other._requests = copy.deepcopy(self.network), {}
+        other.network, other._requests, other._ahead = copy.deepcopy(self.network), {}, None
         return other
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -77,23 +81,55 @@ class OpenVINO:
         shapes = {key: tuple(value.shape) for key, value in state.items()}
         check_tensors(self.network, shapes, f"these weights do not fit network {self.network.name}")
         self.network.load_state_dict(state)  # in place: every model reads these very weights
-        own, measured = self.network.state_dict(), self._measured.items()
-        self._in_8_bits = bool(measured) and all(torch.equal(own[key], value) for key, value in measured)
+        self._present = self._find(self.network.state_dict())
+
+    def _find(self, state: Mapping[str, Tensor]) -> int | None:
+        """Which of the measured weights these are, if any."""
+        for place, (measured, _) in enumerate(self._measured):
+            if all(torch.equal(state[key], value) for key, value in measured.items()):
+                return place
+        return None
 
     def _request(self, image: Tensor) -> openvino.InferRequest:
         """A compiled model's, for pictures like this one and as many threads as PyTorch would use."""
-        key = (*image.shape[1:], image.dtype, torch.get_num_threads(), self._in_8_bits)
-        request = self._requests.pop(key, None) or self._compiled(*key)
-        self._requests[key] = request  # put at the end again: the first is the one not used for longest
+        size = (*image.shape[1:], image.dtype, torch.get_num_threads())
+        key, exact = (*size, self._present), (*size, None)
+        self._take_compiled()
+        if key not in self._requests:
+            if exact in self._requests:
+                self._compile_ahead(key)
+                key = exact
+            else:
+                self._requests[key] = self._compiled(*key)
+                if len(self._measured) > 1:  # a mix of them may be next
+                    self._compile_ahead(exact)
+        request = self._requests[key] = self._requests.pop(key)  # at the end: first is what is unused longest
         if len(self._requests) > _KEPT:
             del self._requests[next(iter(self._requests))]
         return request
 
+    def _compile_ahead(self, key: _Key) -> None:
+        """In a thread of its own, one at a time: the newest wish comes again with the next picture."""
+        if self._ahead is None and key not in self._requests:
+            worker = ThreadPoolExecutor(1, "rtstyle-compile")
+            self._ahead = key, worker.submit(self._compiled, *key)
+            worker.shutdown(wait=False)
+
+    def _take_compiled(self) -> None:
+        if self._ahead is not None and self._ahead[1].done():
+            key, made = self._ahead
+            self._ahead = None
+            self._requests[key] = made.result()
+
     def _compiled(
-        self, height: int, width: int, dtype: torch.dtype, threads: int, in_8_bits: bool
+        self, height: int, width: int, dtype: torch.dtype, threads: int, measured: int | None
     ) -> openvino.InferRequest:
-        reduced = self._reduced if in_8_bits else None
-        model = build_model(self.network, height, width, dtype, reduced.ranges if reduced else None)
+        network, reduced = self.network, None
+        if measured is not None:
+            state, reduced = self._measured[measured]
+            network = copy.deepcopy(network)  # whose own weights may be others by now
+            network.load_state_dict(state)
+        model = build_model(network, height, width, dtype, reduced.ranges if reduced else None)
         # Said always: unasked it would be bfloat16 wherever the processor has that.
         precision = "f32"
         if reduced and reduced.bfloat16 and has_bfloat16():
@@ -111,7 +147,7 @@ class OpenVINO:
             raise RtstyleError(
                 f"OpenVINO cannot run this network here ({said}); use --engine eager"
             ) from error
-        if not in_8_bits:
+        if reduced is None:
             for name, weight in self.network.state_dict().items():
                 request.set_tensor(name, _shared(weight))
         return request
@@ -120,6 +156,10 @@ class OpenVINO:
 def has_bfloat16() -> bool:
     """Whether this processor computes in bfloat16."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().to("cpu", torch.float32, copy=True) for key, value in state.items()}
 
 
 def _shared(tensor: Tensor) -> openvino.Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,10 @@ class Reduced:
 
     ranges: Ranges  # of the convolutions in 8 bits
     bfloat16: bool  # the rest, where the processor has it
+
+
+# Weights of a network, and what of it is as good when computed less precisely with them.
+Measured = Sequence[tuple[Mapping[str, Tensor], Reduced]]
 
 
 @torch.inference_mode()
