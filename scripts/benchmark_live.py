@@ -37,6 +37,7 @@ from rtstyle.live.stats import percentiles
 from rtstyle.media.realtime import RealTime
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.pipeline import latest
+from rtstyle.styles import LIVE_STYLE
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
@@ -191,8 +192,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30, help="of each measurement (30)")
     parser.add_argument("--rounds", type=int, default=3, help="of browser and plain loop (3)")
     parser.add_argument("--clip", type=Path, help="what the camera sees (the drawn scene)")
-    parser.add_argument("--style", default="starry_night")
-    parser.add_argument("--others", default="great_wave,udnie", help="styles to switch to as well")
+    parser.add_argument("--style", default=LIVE_STYLE)
+    parser.add_argument("--others", default="great_wave_fast,udnie_fast", help="styles to switch to as well")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     rounds = []

@@ -29,7 +29,7 @@ from rtstyle.frame import Frame
 from rtstyle.live.session import LiveSession
 from rtstyle.studio import BrowserCamera, Studio
 
-STYLES = ["starry_night", "udnie", "great_wave", "klimt_adele"]
+STYLES = ["starry_night_fast", "udnie_fast", "great_wave_fast", "klimt_adele_fast"]
 SWITCH = 5.0  # seconds
 ENDS = 300  # frames compared at each end of the recording
 

@@ -13,12 +13,13 @@ from torch.nn import functional as F
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'rtstyle[openvino]'")
 
+from rtstyle.api import load_palette
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.openvino import OpenVINO, Untranslatable
 from rtstyle.engines.reduced import Measured, Reduced, measure_ranges
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import to_float
+from rtstyle.frame import Frame, to_float
 from rtstyle.networks import Network, build
 
 SMALL = {
@@ -158,6 +159,17 @@ def test_a_style_of_several_runs_in_float32_until_its_8_bits_are_compiled() -> N
     assert engine.name == "int8" and torch.equal(found, rounded[1])
     engine.load(one.state_dict())
     assert torch.equal(engine(image), rounded[0])
+
+
+def test_a_palette_uses_8_bits_where_time_may_decide() -> None:
+    styles = ["starry_night_fast", "great_wave_fast"]
+    assert load_palette(styles, device="cpu").engine.name == "openvino"
+    assert load_palette(styles, device="cpu", live=True).engine.name == "int8"
+    assert load_palette(styles, device="cpu", live=True, engine="openvino").engine.name == "openvino"
+    mixed = load_palette(styles, device="cpu", live=True)
+    mixed.mix = dict.fromkeys(styles, 1.0)
+    mixed(Frame(picture(40, 48)))
+    assert mixed.engine.name == "openvino"
 
 
 def test_parts_of_an_input_keep_their_own_steps() -> None:
