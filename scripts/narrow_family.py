@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--numbers", default="eighth=32", help="of the narrow network, with commas")
     parser.add_argument("--suffix", default="_fast", help="of the names of the new styles")
     parser.add_argument("--again", action="store_true", help="begin with the narrow styles at hand")
+    parser.add_argument("--styles", help="with --again: those to teach, with commas; the others stay (all)")
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -79,6 +80,11 @@ def main() -> None:
         students = {name: load_style(name + options.suffix)[1].state_dict() for name in teachers}
     else:
         students = dict(zip(teachers, narrowed(list(teachers.values()), wide, config), strict=True))
+    taught = options.styles.split(",") if options.styles else list(teachers)
+    if unknown := set(taught) - set(teachers):
+        parser.error(f"not of family {options.family}: {', '.join(sorted(unknown))}")
+    if options.styles and not options.again:
+        parser.error("--styles teaches some of a family that is there already; give --again as well")
     photos = Photos(options.content, crop=CROP, batch=BATCH, seed=SEED)
     checkpoint = options.out / f"{family}.checkpoint"
     result = distil(
@@ -88,21 +94,22 @@ def main() -> None:
         students,
         photos,
         options.steps,
+        taught=taught,
         seed=SEED,
         checkpoint=checkpoint,
         listener=Report(),
     )
-    for name, state in result.items():
-        narrow.load_state_dict(state)
+    for name in taught:
+        narrow.load_state_dict(result[name])
         old = members[name][0].recipe
         recipe = {"picture": old.get("picture", name), "style_size": old.get("style_size")}
-        recipe |= {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(result)}
+        recipe |= {"teacher": name, "numbers": config, "steps": options.steps, "styles": len(taught)}
         card = dataclasses.replace(
             members[name][0], name=name + options.suffix, recipe=recipe, figures={}, int8={}, family=family
         )
         save_style(options.out / f"{card.name}.safetensors", narrow.eval(), card, half=True)
     checkpoint.unlink(missing_ok=True)
-    print(f"{len(result)} styles of family {family} in {options.out}")
+    print(f"{len(taught)} styles of family {family} in {options.out}")
 
 
 if __name__ == "__main__":

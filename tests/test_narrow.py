@@ -136,3 +136,14 @@ def test_students_come_nearer_alone_and_mixed(photos: Photos, tmp_path: Path) ->
     assert {style for taught in errors for style in taught.styles} == set("abc")
     again = distil(network[0], teachers, network[1], students, photos, 240, checkpoint=checkpoint)
     assert all(torch.equal(again["b"][key], value) for key, value in result["b"].items())
+
+
+def test_styles_that_are_not_taught_stay_and_are_mixed_in(photos: Photos) -> None:
+    teachers, students, heard = family(0), family(1), []
+    network = [build("swift", SMALL) for _ in range(2)]
+    result = distil(
+        network[0], teachers, network[1], students, photos, 12, taught=["b"], listener=heard.append
+    )
+    assert all(torch.equal(result[name][key], students[name][key]) for name in "ac" for key in students[name])
+    assert any(not torch.equal(value, students["b"][key]) for key, value in result["b"].items())
+    assert {each.styles[0] for each in heard} == {"b"} and {len(each.styles) for each in heard} == {1, 2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def distil(
     photos: Photos,
     steps: int,
     *,
+    taught: Sequence[str] | None = None,
     learning_rate: float = 2e-3,
     seed: int = 0,
     checkpoint: Path | None = None,
@@ -70,23 +71,24 @@ def distil(
     Args:
         teacher, student: the two builds; their own weights do not matter.
         teachers, students: weights by style, the same names in both.
+        taught: styles to teach, all if None; the others stay as they are and are mixed in.
         checkpoint: a safetensors file the weights are kept in; a run that finds it goes on from there,
             with fresh moments of the optimiser.
     """
-    names = list(teachers)
+    names, taught = list(teachers), list(taught or teachers)
     weights = {name: {key: value.detach().clone() for key, value in students[name].items()} for name in names}
     begin = _read(checkpoint, weights) if checkpoint and checkpoint.exists() else 0
-    for state in weights.values():
-        for value in state.values():
+    for name in taught:
+        for value in weights[name].values():
             value.requires_grad_()
-    optimizers = {name: torch.optim.Adam(weights[name].values(), lr=learning_rate) for name in names}
+    optimizers = {name: torch.optim.Adam(weights[name].values(), lr=learning_rate) for name in taught}
     teacher = teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chance = random.Random(seed + begin)
     turn: list[str] = []
     source = batches(photos, NOISE, range(photos.batch), range(begin, steps), threads=1, pin=False)
     for number, batch in enumerate(source, begin + 1):
-        turn = turn or chance.sample(names, len(names))
+        turn = turn or chance.sample(taught, len(taught))
         chosen, shares = [turn.pop()], [1.0]
         if len(names) > 1 and chance.random() > ALONE:
             chosen.append(chance.choice([name for name in names if name != chosen[0]]))
@@ -100,11 +102,12 @@ def distil(
         mixed = {key: sum(share * weights[name][key] for name, share in pairs) for key in weights[names[0]]}
         output = functional_call(student, mixed, (photo,))
         loss = difference(output, wanted)
-        for name in chosen:
+        learning = [name for name in chosen if name in optimizers]
+        for name in learning:
             optimizers[name].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         rate = learning_rate * min(1.0, number / RISE) * 0.5 * (1 + math.cos(math.pi * (number - 1) / steps))
-        for name in chosen:
+        for name in learning:
             nn.utils.clip_grad_norm_(list(weights[name].values()), 1.0)
             for group in optimizers[name].param_groups:
                 group["lr"] = rate
