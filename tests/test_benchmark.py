@@ -342,6 +342,7 @@ def test_one_run_of_everything(
             assert figures["latency_frames"] >= 2
         reached = ours["flop"] * ours["network"]["fps"]["median"]
         assert ours["flop_per_second"] == pytest.approx(reached, rel=2e-3)
+        assert 0 < ours["busy"] < 1.1
         assert ours["slowest"] in {"decode", "to_rgb", "network", "to_yuv", "encode"}
         if sys.platform.startswith("linux"):
             assert ours["peak_bytes"] > 1e8
@@ -367,7 +368,7 @@ def test_lines_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     said = capsys.readouterr()
     assert said.err == ""
     assert "\n48x32\n" in said.out  # the input's shape
-    assert "of its slowest stage alone" in said.out
+    assert "of its slowest stage alone" in said.out and "% of all cores' time was used" in said.out
     assert "123 MB at most" in said.out
     assert "two sizes or more" in said.out
 

@@ -22,6 +22,7 @@ class Sample:
     latencies: list[float] = field(default_factory=list)  # seconds, one a frame; empty where frames overlap
     joules: float | None = None
     gpu_bytes: int | None = None  # PyTorch's peak on the GPU
+    busy: float | None = None  # share of all cores' time that was used
 
     @property
     def fps(self) -> float:

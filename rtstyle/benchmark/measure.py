@@ -176,8 +176,8 @@ def _figures(
         style, engine, precision; flop of a frame, flop_per_second, share_of_ceiling (of the product in
         `precision`, also of what is in 8 bits, which may be faster); network {a summary}; loop, of the
         plain network: the summary of file to file, frame by frame; of all others: video {a summary},
-        slowest (a stage), share_of_slowest, one_by_one_fps, joules_per_frame, gpu_bytes (None where not
-        readable), times_plain {engine: {network, video}}.
+        slowest (a stage), share_of_slowest, one_by_one_fps, busy (share of all cores), joules_per_frame,
+        gpu_bytes (None where not readable), times_plain {engine: {network, video}}.
     """
     label = candidate.label
     network, alone = samples[label, "network"], samples[label, "video alone"]
@@ -209,6 +209,7 @@ def _figures(
         "slowest": slowest,
         "share_of_slowest": times(video, parts[slowest]),
         "one_by_one_fps": one_by_one(fps),
+        "busy": statistics.median(sample.busy for sample in video if sample.busy is not None),
         "joules_per_frame": statistics.median(joules) if joules else None,
         "gpu_bytes": max((sample.gpu_bytes for sample in video if sample.gpu_bytes), default=None),
         "times_plain": {

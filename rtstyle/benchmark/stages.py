@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import count, cycle
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import av
 import torch
@@ -103,11 +104,13 @@ def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy) -> Samp
     if gpu:
         torch.cuda.reset_peak_memory_stats()
     energy.joules()
-    begin = perf_counter()
+    begin, used = perf_counter(), process_time()
     done = stylize_video(scene.clip, scene.output, stylizer=stylizer, end=until(frames), overwrite=True)
+    seconds, used = perf_counter() - begin, process_time() - used
     return Sample(
         done.frames,
-        perf_counter() - begin,
+        seconds,
+        busy=used / seconds / (os.cpu_count() or 1),
         joules=energy.joules(),
         gpu_bytes=torch.cuda.max_memory_allocated() if gpu else None,
     )

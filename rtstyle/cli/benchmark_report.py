@@ -69,7 +69,8 @@ def _said(run: dict[str, Any]) -> Iterator[str]:
     yield (
         f"video: {reached:.2f} of its slowest stage alone ({STAGES.get(run['slowest'], run['slowest'])};"
         f" asked {ASKED}{'' if reached >= ASKED else ', NOT reached'});"
-        f" stages one after another would give {run['one_by_one_fps']:.4g} fps"
+        f" stages one after another would give {run['one_by_one_fps']:.4g} fps;"
+        f" {100 * run['busy']:.0f} % of all cores' time was used"
     )
     used = [
         f"{run[key] / unit:.{digits}f} {name}"
