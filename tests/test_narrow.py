@@ -147,3 +147,13 @@ def test_styles_that_are_not_taught_stay_and_are_mixed_in(photos: Photos) -> Non
     assert all(torch.equal(result[name][key], students[name][key]) for name in "ac" for key in students[name])
     assert any(not torch.equal(value, students["b"][key]) for key, value in result["b"].items())
     assert {each.styles[0] for each in heard} == {"b"} and {len(each.styles) for each in heard} == {1, 2}
+
+
+def test_a_teacher_may_be_the_network_that_paints(photos: Photos) -> None:
+    teachers, students = family(0), family(1)
+    network = [build("swift", SMALL) for _ in range(2)]
+    network[0].load_state_dict(teachers["a"])
+    own = {**teachers, "a": network[0].state_dict()}
+    wanted = distil(build("swift", SMALL), teachers, network[1], students, photos, 6)
+    found = distil(network[0], own, network[1], students, photos, 6)
+    assert all(torch.equal(found[name][key], wanted[name][key]) for name in "abc" for key in wanted[name])

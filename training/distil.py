@@ -76,7 +76,9 @@ def distil(
             with fresh moments of the optimiser.
     """
     names, taught = list(teachers), list(taught or teachers)
-    weights = {name: {key: value.detach().clone() for key, value in students[name].items()} for name in names}
+    weights = {name: _copied(students[name]) for name in names}
+    # Copied too: they may be the very tensors of the network that takes another mix at every step.
+    teachers = {name: _copied(state) for name, state in teachers.items()}
     begin = _read(checkpoint, weights) if checkpoint and checkpoint.exists() else 0
     for name in taught:
         for value in weights[name].values():
@@ -117,6 +119,10 @@ def distil(
         error = float((output.detach() - wanted).square().mean())
         listener(Taught(number, steps, tuple(chosen), error))
     return {name: {key: value.detach() for key, value in state.items()} for name, state in weights.items()}
+
+
+def _copied(state: State) -> State:
+    return {key: value.detach().clone() for key, value in state.items()}
 
 
 def _write(path: Path, weights: Mapping[str, State], number: int) -> None:
