@@ -241,7 +241,7 @@ import os, signal, torch
 from rtstyle.engines import load_engine
 from rtstyle.networks import build
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests are a shell's background job
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 net = build("swift", {"half": 4, "quarter": 8, "eighth": 8})
 engines = [load_engine(net, "openvino", "cpu") for _ in range(2)]
 for engine in engines:
