@@ -12,20 +12,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import statistics
 import sys
 import time
 from pathlib import Path
 
 import torch
 
-from rtstyle.networks import build
+from rtstyle.networks import Network, build
 from rtstyle.styles import list_styles, load_style, save_style
-from rtstyle.training.data import Photos
+from rtstyle.training.data import Photos, list_pictures, read_picture
 from rtstyle.training.distil import Taught, distil
+from rtstyle.training.evaluate import psnr
 from rtstyle.training.narrow import narrowed
 
 CROP, BATCH = 184, 4  # pixels; photos a step
 SEED = 3
+SIZE = 480  # pixels, shorter side of photos that nearness is measured on
 
 
 class Report:
@@ -49,12 +52,26 @@ class Report:
             print(f"{line}, mixes {mixes:.1f} dB, {time.monotonic() - self.began:.0f} s", file=sys.stderr)
 
 
+@torch.inference_mode()
+def say_nearness(wide: dict[str, Network], suffix: str, folder: Path) -> None:
+    """Print the PSNR of each narrow style's pictures to the wide one's, the mean of all photos in dB."""
+    photos = [read_picture(path, SIZE)[None] for path in list_pictures(folder)]
+    found = {}
+    for name, teacher in wide.items():
+        student = load_style(name + suffix)[1]
+        near = [psnr(student(photo).clamp(0, 1), teacher(photo).clamp(0, 1)) for photo in photos]
+        found[name] = statistics.mean(near)
+        print(f"{name + suffix}: {found[name]:.1f} dB", flush=True)
+    low, high = min(found.values()), max(found.values())
+    print(f"median {statistics.median(found.values()):.1f} dB, {low:.1f} to {high:.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--family", default="swift-1")
-    parser.add_argument("--content", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--content", type=Path, help="folder of photos to learn from")
     parser.add_argument("--numbers", default="eighth=32", help="of the narrow network, with commas")
     parser.add_argument("--suffix", default="_fast", help="of the names of the new styles")
     parser.add_argument("--again", action="store_true", help="begin with the narrow styles at hand")
@@ -62,6 +79,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--near", type=Path, help="photos: only say how near the narrow styles at hand come")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = {key: int(value) for key, value in (pair.split("=") for pair in options.numbers.split(","))}
@@ -70,6 +88,11 @@ def main() -> None:
     members = {card.name: load_style(card.name) for card in list_styles() if card.family == options.family}
     if not members:
         parser.error(f"no style at hand is of family {options.family}")
+    if options.near:
+        say_nearness({name: net for name, (_, net) in members.items()}, options.suffix, options.near)
+        return
+    if options.content is None:
+        parser.error("--content DIR is needed: photos to learn from")
     options.out.mkdir(parents=True, exist_ok=True)
     wide = next(iter(members.values()))[1]
     teachers = {

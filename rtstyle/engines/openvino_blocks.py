@@ -1,7 +1,7 @@
 """The networks' own operations (`rtstyle.networks.blocks`) as OpenVINO's."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from rtstyle.engines.openvino_import import ops
 from rtstyle.networks import blocks
 
 Node = Any  # an openvino node or one of its outputs; the package has no types
+
+BINOMIAL = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16  # of `blocks.smooth`
 
 
 def integers(*numbers: int) -> Node:
@@ -23,6 +25,11 @@ def channels(features: Node) -> int:
     return features.output(0).get_shape()[1]
 
 
+def convolution(features: Node, kernel: Node, stride: Sequence[int] = (1, 1)) -> Node:
+    """Without padding."""
+    return ops.convolution(features, kernel, list(stride), [0, 0], [0, 0], [1, 1])
+
+
 def reflect(features: Node, width: int) -> Node:
     """As `blocks.reflect`."""
     border = integers(0, 0, width, width)
@@ -30,8 +37,7 @@ def reflect(features: Node, width: int) -> Node:
 
 
 def _smooth(features: Node) -> Node:
-    line = np.array([1, 2, 1], np.float32) / 4
-    kernel = np.tile(np.outer(line, line), (channels(features), 1, 1, 1, 1))
+    kernel = np.tile(BINOMIAL, (channels(features), 1, 1, 1, 1))
     return ops.group_convolution(reflect(features, 1), ops.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
 
 

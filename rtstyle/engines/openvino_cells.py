@@ -5,17 +5,12 @@ channels where a processor's vectors hold sixteen: both together took two fifths
 A cell's channels are those of `blocks.unshuffle`: colour by colour, and of each the pixels row by row.
 """
 
-from typing import Any
-
 import numpy as np
 
-from rtstyle.engines.openvino_blocks import integers
+from rtstyle.engines.openvino_blocks import BINOMIAL, Node, convolution, integers
 from rtstyle.engines.openvino_import import ops
 
-Node = Any  # an openvino node or one of its outputs; the package has no types
-
 _PIXELS = [(0, 0), (0, 1), (1, 0), (1, 1)]
-_BINOMIAL = {-1: 0.25, 0: 0.5, 1: 0.25}  # as `blocks.smooth`
 
 
 def smoothed_apart(samples: Node, peak: float) -> Node:
@@ -23,12 +18,10 @@ def smoothed_apart(samples: Node, peak: float) -> Node:
     kernel = np.zeros((12, 3, 4, 4), np.float32)  # over a cell and one pixel around it
     for color in range(3):
         for pixel, (y, x) in enumerate(_PIXELS):
-            for dy, down in _BINOMIAL.items():
-                for dx, across in _BINOMIAL.items():
-                    kernel[4 * color + pixel, color, 1 + y + dy, 1 + x + dx] = down * across / peak
+            kernel[4 * color + pixel, color, y : y + 3, x : x + 3] = BINOMIAL / peak
     # Padded before it counts as planes: then the convolution reads the samples as they lie in memory.
     border = integers(0, 1, 1, 0)
-    return _convolution(_planes(ops.pad(samples, border, border, "reflect")), ops.constant(kernel), 2)
+    return convolution(_planes(ops.pad(samples, border, border, "reflect")), ops.constant(kernel), (2, 2))
 
 
 def weighed_apart(samples: Node, weight: Node, peak: float) -> Node:
@@ -37,7 +30,7 @@ def weighed_apart(samples: Node, weight: Node, peak: float) -> Node:
     for pixel, (y, x) in enumerate(_PIXELS):
         only[0, pixel, 0, y, x] = 1 / peak
     apart = ops.multiply(ops.reshape(weight, integers(3, 1, 3, 1, 1), False), ops.constant(only))
-    return _convolution(_planes(samples), ops.reshape(apart, integers(12, 3, 2, 2), False), 2)
+    return convolution(_planes(samples), ops.reshape(apart, integers(12, 3, 2, 2), False), (2, 2))
 
 
 def smoothed_cells(features: Node) -> Node:
@@ -46,15 +39,14 @@ def smoothed_cells(features: Node) -> Node:
     The mirrored pixel next to an edge is the edge cell's other one, so cells are repeated around.
     """
     kernel = np.zeros((12, 12, 3, 3), np.float32)
-    for color in range(3):
-        for pixel, (y, x) in enumerate(_PIXELS):
-            for dy, down in _BINOMIAL.items():
-                for dx, across in _BINOMIAL.items():
-                    (cell_y, from_y), (cell_x, from_x) = divmod(y + dy, 2), divmod(x + dx, 2)
-                    source = 4 * color + 2 * from_y + from_x
-                    kernel[4 * color + pixel, source, 1 + cell_y, 1 + cell_x] = down * across
+    for pixel, (y, x) in enumerate(_PIXELS):
+        pixels = np.zeros((6, 6), np.float32)  # of 3x3 cells
+        pixels[1 + y : 4 + y, 1 + x : 4 + x] = BINOMIAL
+        cells = pixels.reshape(3, 2, 3, 2).transpose(1, 3, 0, 2).reshape(4, 3, 3)
+        for color in range(3):
+            kernel[4 * color + pixel, 4 * color : 4 * color + 4] = cells
     border = integers(0, 0, 1, 1)
-    return _convolution(ops.pad(features, border, border, "edge"), ops.constant(kernel), 1)
+    return convolution(ops.pad(features, border, border, "edge"), ops.constant(kernel))
 
 
 def to_planes(result: np.ndarray) -> np.ndarray:
@@ -70,7 +62,3 @@ def to_planes(result: np.ndarray) -> np.ndarray:
 
 def _planes(samples: Node) -> Node:
     return ops.transpose(samples, integers(0, 3, 1, 2))
-
-
-def _convolution(features: Node, kernel: Node, stride: int) -> Node:
-    return ops.convolution(features, kernel, [stride, stride], [0, 0], [0, 0], [1, 1])

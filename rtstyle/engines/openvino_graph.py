@@ -17,15 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rtstyle.engines.openvino_blocks import FUNCTIONS, MOVES, channels, integers, reflect
+from rtstyle.engines.openvino_blocks import FUNCTIONS, MOVES, Node, channels, convolution, integers, reflect
 from rtstyle.engines.openvino_cells import smoothed_apart, smoothed_cells, weighed_apart
 from rtstyle.engines.openvino_import import openvino, ops
 from rtstyle.engines.reduced import LEVELS, Ranges, balanced
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak
 from rtstyle.networks import Network, blocks
-
-Node = Any  # an openvino node or one of its outputs; the package has no types
 
 _TYPES = {torch.uint8: np.uint8, torch.uint16: np.uint16}
 _CONVOLUTIONS = (F.conv2d, torch.conv2d)
@@ -200,7 +198,7 @@ class _Builder:
             scales, limit = balanced(top, weight)
             features = self._rounded(source, scales, limit, signed)
             kernel = _rounded_kernel((weight * scales[None, :, None, None]).numpy())
-            result = _convolution(features, kernel, stride)
+            result = convolution(features, kernel, stride)
         elif source.function is torch.cat:
             # Of each part by itself, the last ones adding to the first's result: nothing is joined.
             results, first = [], 0
@@ -209,11 +207,11 @@ class _Builder:
                 own = ops.slice(
                     self._weights[name], integers(first), integers(last), integers(1), integers(1)
                 )
-                results.append(_convolution(part.built, own, stride))
+                results.append(convolution(part.built, own, stride))
                 first = last
             result = functools.reduce(ops.add, results)
         else:
-            result = _convolution(source.built, self._weights[name], stride)
+            result = convolution(source.built, self._weights[name], stride)
         if bias is not None:
             result = ops.add(result, self._column(bias))
         return _plus(result, weight.sum(dim=(2, 3)) @ source.offset)
@@ -245,10 +243,6 @@ def _number(value: float) -> Node:
 def _plus(features: Node, offset: Tensor) -> Node:
     """Features with a number added to each channel."""
     return ops.add(features, ops.constant(offset.numpy().reshape(1, -1, 1, 1))) if offset.any() else features
-
-
-def _convolution(features: Node, kernel: Node, stride: tuple[int, int]) -> Node:
-    return ops.convolution(features, kernel, list(stride), [0, 0], [0, 0], [1, 1])
 
 
 def _rounded_kernel(kernel: np.ndarray) -> Node:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from rtstyle.frame import to_bytes, to_float
+from rtstyle.frame import to_bytes, to_float, to_packed
 
 GAP = 8  # pixels
 LINE = 20  # height of a line of a label
@@ -49,6 +49,6 @@ def draw_sheet(rows: Sequence[Sequence[tuple[str, Tensor]]], title: str = "") ->
         for place, (label, picture) in enumerate(row):
             left, upper = GAP + place * across, top + GAP + number * down
             draw.multiline_text((left, upper), label, fill="black", font=font, spacing=2)
-            pixels = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+            pixels = Image.fromarray(to_packed(picture))
             sheet.paste(pixels, (left, upper + lines * LINE))
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
+from rtstyle.frame import to_packed
 
 FLO_MAGIC = 202021.25  # first number of a Middlebury .flo file
 
@@ -69,8 +70,8 @@ def _grid(flow: Tensor, height: int, width: int) -> Tensor:
 
 
 def _gray(image: Tensor) -> np.ndarray:
-    bytes_ = image.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-    return cv2.cvtColor(np.ascontiguousarray(bytes_), cv2.COLOR_RGB2GRAY)
+    bytes_ = image.mul(255).round().clamp(0, 255).byte()
+    return cv2.cvtColor(to_packed(bytes_), cv2.COLOR_RGB2GRAY)
 
 
 def _dis(new: np.ndarray, old: np.ndarray) -> Tensor:
