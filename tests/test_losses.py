@@ -27,6 +27,24 @@ def test_gram_forgets_places_and_size() -> None:
     torch.testing.assert_close(gram(F.interpolate(features, scale_factor=2.0)), gram(features))
 
 
+def test_gradient_of_gram_is_right_whatever_reads_it() -> None:
+    features = torch.rand(2, 3, 4, 2, dtype=torch.float64, requires_grad=True)
+    uneven = torch.rand(2, 3, 3, dtype=torch.float64)  # not symmetric, as a style error's gradient would be
+    assert torch.autograd.gradcheck(lambda values: gram(values) * uneven, features)
+
+
+def test_gradient_of_gram_in_bfloat16() -> None:
+    features = torch.rand(1, 3, 8, 8)
+    found = []
+    for half in (False, True):
+        leaf = features.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            gram(leaf).float().square().sum().backward()  # type: ignore[no-untyped-call]
+        assert leaf.grad is not None and leaf.grad.dtype == torch.float32
+        found.append(leaf.grad)
+    torch.testing.assert_close(found[1], found[0], rtol=0.03, atol=0)
+
+
 def test_style_error_by_hand() -> None:
     features = torch.tensor([[[[2.0, 0.0]], [[0.0, 2.0]]]])  # Gram [[2, 0], [0, 2]]
     target = torch.tensor([[[2.0, 1.0], [1.0, 0.0]]])

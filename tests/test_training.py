@@ -121,6 +121,19 @@ def test_the_painting_itself_has_no_style_error_and_a_photo_no_content_error(pai
     assert all(value < 1e-9 for value in terms.values())
 
 
+def test_bfloat16_is_left_to_processors_that_have_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def style(half: bool, able: dict[str, bool]) -> float:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+        heard: list[Step] = []
+        run(replace(RECIPE, steps=1, bfloat16=half), listener=heard.append)
+        return heard[0].terms["style relu2_1"]
+
+    exact = style(False, {"amx_bf16": True})
+    assert style(True, {"avx2": True, "amx_bf16": False}) == exact
+    assert style(True, {"amx_bf16": True}) != exact
+    assert style(True, {"amx_bf16": True}) == pytest.approx(exact, rel=0.05)
+
+
 @pytest.mark.parametrize("way", ["killed", "stopped"])
 def test_a_resumed_run_has_the_losses_and_weights_of_one_never_stopped(
     way: str, run: Run, tmp_path: Path

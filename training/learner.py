@@ -1,5 +1,6 @@
 """One step of learning: forward, objective, backward, update, the same in one process or several."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -60,11 +61,11 @@ class Learner:
         recipe, device = self._recipe, self.device
         batch = batch.to(device)
         # On a processor the network is slower in bfloat16; the loss network gains all the same.
-        half = recipe.bfloat16 and device.type == "cuda"
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        half = recipe.bfloat16 and has_bfloat16(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half and device.type == "cuda"):
             both: Tensor = self.network(torch.cat([batch.views.first, batch.views.second]))
         output, later = both.float().chunk(2)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self._objective(output, batch.photo)
         terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, batch.views)
         values = torch.stack([term.float() for term in terms.values()])
@@ -85,3 +86,12 @@ class Learner:
         return Lesson(
             dict(zip(terms, parts, strict=True)), finite > 0, output_spread, photo_spread, told_share > 0
         )
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device gains from bfloat16; a processor without instructions for it loses much."""
+    if device.type != "cpu":
+        return True
+    # A PyTorch that cannot tell yet has no such function.
+    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))

@@ -26,7 +26,7 @@ class Recipe:
     input_noise: float = 0.02  # highest standard deviation, drawn anew for every photo; 0-1 scale
     clip: float = 1.0  # gradient norm
     seed: int = 0
-    bfloat16: bool = True  # the loss network's arithmetic; half the time where the processor has it
+    bfloat16: bool = True  # the loss network's arithmetic, where the device has it: half the time there
     # The small network gives larger structure cheaply. Up to relu3_1 only the exact one will do: a small
     # one is satisfied by hatching of two to four pixels where strokes should be.
     style_layers: dict[str, float] = field(

@@ -4,6 +4,8 @@ Every error here is divided by the mean square of its target: it is 0 for a matc
 picture, and does not depend on a layer's scale, so that one set of weights serves most styles.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,8 @@ def gram(features: Tensor) -> Tensor:
     Gatys 2016, eq. 3, with the place count divided out, so that pictures of different sizes compare.
     """
     rows = features.flatten(2)
-    return rows @ rows.transpose(1, 2) / rows.shape[2]
+    products: Tensor = _Products.apply(rows)  # type: ignore[no-untyped-call]
+    return products / rows.shape[2]
 
 
 def style_error(features: Tensor, target: Tensor) -> Tensor:
@@ -44,6 +47,22 @@ def total_variation(image: Tensor) -> Tensor:
     across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     return across + down
+
+
+class _Products(torch.autograd.Function):
+    """R Rᵀ of rows R (B, C, N), whose gradient is one product, (G + Gᵀ) R, where autograd makes two and adds
+    them: a tenth of a training step, since shallow layers have many places."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return rows @ rows.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (rows,), (gradient,) = ctx.saved_tensors, gradients
+        # Under autocast the two may differ in type.
+        return (gradient + gradient.transpose(1, 2)).to(rows.dtype) @ rows
 
 
 def _mean_square(target: Tensor, axis: int | None = None) -> Tensor:
