@@ -2,9 +2,7 @@
 
 import itertools
 
-import torch
-
-from rtstyle.live.adapt import Adapt, scaled
+from rtstyle.live.adapt import Adapt
 
 
 class Machine:
@@ -100,11 +98,3 @@ def test_there_is_a_smallest_size() -> None:
     assert min(machine.adapt.size) >= 120
     tiny = Adapt(64, 48, 30)
     assert tiny.sizes == [(64, 48)]
-
-
-def test_scaling_keeps_colours_and_comes_back() -> None:
-    image = torch.arange(3, dtype=torch.uint8)[:, None, None].expand(3, 48, 64) * 100
-    small = scaled(image, (32, 24))
-    assert small.shape == (3, 24, 32)
-    assert torch.equal(scaled(small, (64, 48)), image)
-    assert scaled(image, (64, 48)) is image

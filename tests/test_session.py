@@ -16,12 +16,12 @@ from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.live import session
-from rtstyle.live.adapt import scaled
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.session import LiveSession
 from rtstyle.media.image_file import read_image
 from rtstyle.media.realtime import moment
 from rtstyle.stylizers.feedforward import FeedForward
+from rtstyle.stylizers.strokes import scaled
 from tests.families import network
 from tests.media import read
 

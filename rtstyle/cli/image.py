@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     jobs = _jobs(options.inputs, options.output)
     engine = engine_for_pictures(options.engine)
-    stylizer = load_stylizer(options.style, options.strength, options.device, engine)
+    stylizer = load_stylizer(options.style, options.strength, options.device, engine, strokes=options.strokes)
     done: list[Summary] = []
     failed: list[dict[str, str]] = []
     for source, output in tqdm(jobs, unit="picture", disable=not shows_progress(options), leave=False):

@@ -17,6 +17,13 @@ def add_style_options(parser: argparse.ArgumentParser) -> None:
         help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b",
     )
     group.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="how much style (1)")
+    group.add_argument(
+        "--strokes",
+        type=breadth,
+        default=1.0,
+        metavar="N",
+        help="N times as broad; 2 for 1080p, 4 for 4K (1)",
+    )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument(
         "--engine", default="auto", help="eager, graph, openvino, int8, or auto: the fastest (auto)"
@@ -59,4 +66,14 @@ def share(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def breadth(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.25 <= value <= 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.25 (finer) to 16 (broader)")
     return value

@@ -82,8 +82,8 @@ def _load(options: argparse.Namespace) -> Stylizer:
 
     ways = (options.strength, options.device, options.engine)
     if options.tour is not None:
-        return load_tour(options.style, options.tour, *ways)
-    return load_stylizer(options.style, *ways)
+        return load_tour(options.style, options.tour, *ways, strokes=options.strokes)
+    return load_stylizer(options.style, *ways, strokes=options.strokes)
 
 
 def _farm(options: argparse.Namespace) -> Farm:
@@ -118,6 +118,7 @@ def _run_one(
                 output,
                 style=options.style,
                 strength=options.strength,
+                strokes=options.strokes,
                 device=options.device,
                 engine=options.engine,
                 stylizer=stylizer,

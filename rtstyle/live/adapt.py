@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from statistics import median
 
-import cv2
-import torch
-
-from rtstyle.frame import to_packed
-
 # One step changes the pixels to restyle by a fifth: enough to matter, too little to catch the eye.
 _STEP = 0.9
 _SMALLEST = 128  # pixels of the shorter side
@@ -92,17 +87,6 @@ class Adapt:
         self._place, self._climbed = place, climbed
         self._times.clear()
         self._fresh = True
-
-
-def scaled(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """An image (3, H, W) of bytes made (width, height), fast; the same one where it is so already."""
-    width, height = size
-    if image.shape[1:] == (height, width):
-        return image
-    smaller = width * height < image.shape[1] * image.shape[2]
-    pixels = to_packed(image)
-    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return torch.from_numpy(cv2.resize(pixels, size, interpolation=way)).permute(2, 0, 1)
 
 
 def _multiple(side: float) -> int:

@@ -15,7 +15,7 @@ import torch
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source
-from rtstyle.live.adapt import Adapt, scaled
+from rtstyle.live.adapt import Adapt
 from rtstyle.live.controls import ACTIONS, Controls, call
 from rtstyle.live.keeping import PATIENCE, Keeper
 from rtstyle.live.outputs import Mailbox, Output
@@ -24,6 +24,7 @@ from rtstyle.live.stats import Stats
 from rtstyle.media.geometry import fit
 from rtstyle.pipeline import Prefetch, latest
 from rtstyle.stylizers.feedforward import FeedForward
+from rtstyle.stylizers.strokes import scaled
 
 # Seconds that the end waits for outputs.
 _PATIENCE = 0.8

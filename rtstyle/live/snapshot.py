@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtstyle.frame import Frame
-from rtstyle.live.adapt import scaled
 from rtstyle.live.recording import timed_path
 from rtstyle.media.image_file import Picture, write_image
 from rtstyle.media.output import make_parent
+from rtstyle.stylizers.strokes import scaled
 
 
 def write_pair(folder: Path, original: Frame, restyled: Frame) -> Path:

@@ -12,11 +12,11 @@ import torch
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo, to_packed
-from rtstyle.live.adapt import scaled
 from rtstyle.live.outputs import Output
 from rtstyle.media.color import ColorTags, FromRgb
 from rtstyle.media.containers import ffmpeg_name
 from rtstyle.media.output import writing
+from rtstyle.stylizers.strokes import scaled
 
 _LOAD = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=rtstyle"
 

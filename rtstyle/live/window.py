@@ -14,8 +14,8 @@ import numpy as np
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_packed
-from rtstyle.live.adapt import scaled
 from rtstyle.live.session import LiveSession
+from rtstyle.stylizers.strokes import scaled
 
 TITLE = "rtstyle"
 _WAIT = 0.05  # seconds: keys are looked at so often when no frame comes

@@ -14,6 +14,7 @@ from rtstyle.engines import Engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, peak, to_bytes, to_float
 from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
+from rtstyle.stylizers.strokes import check_strokes, paint, painted_size
 
 # Standard deviation of a frame's samples, in [0, 1]: up to the first there is nothing to restyle, from the
 # second on all of it. Dark night scenes have 0.1, a sensor's noise in the dark 0.01.
@@ -81,8 +82,10 @@ class FeedForward:
         strength: see the property.
         states: the weights of each style, by name; none where the engine's style is never changed.
         mix: the first mix, style -> weight; the first style alone if None.
+        strokes: how many times as broad the strokes are (see `rtstyle.stylizers.strokes`).
 
-    Raises RtstyleError for a strength outside 0 to 1, and a mix of styles that are not there.
+    Raises RtstyleError for a strength outside 0 to 1, strokes that are too broad or fine, and a mix of
+    styles that are not there.
     """
 
     def __init__(
@@ -91,9 +94,11 @@ class FeedForward:
         strength: float = 1.0,
         states: Mapping[str, State] | None = None,
         mix: Mapping[str, float] | None = None,
+        strokes: float = 1.0,
     ) -> None:
         self.engine = engine
         self.strength = strength
+        self._strokes = check_strokes(strokes)
         # On the device they are mixed for: copies there, for every frame of a travel, would hold a GPU up.
         self._states = {
             name: {key: value.to(engine.device) for key, value in state.items()}
@@ -162,7 +167,7 @@ class FeedForward:
         return partial(self._restyle, frame, self._travel.move(frame.time), self.strength)
 
     def at_once(self, width: int, height: int) -> int:
-        return self.engine.at_once(width, height)
+        return self.engine.at_once(*painted_size(width, height, self._strokes))
 
     def reset(self) -> None:
         """End a travel under way; no frame depends on another."""
@@ -194,7 +199,7 @@ class FeedForward:
     def _run(self, image: torch.Tensor, mix: Mix) -> torch.Tensor:
         engine = self._lease(mix)
         try:
-            return engine(image)
+            return paint(engine, image, self._strokes)
         finally:
             self._idle.append((engine, mix))
 
