@@ -52,7 +52,7 @@ def test_a_file_is_recorded_for_so_long(
 def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
     raw, sent, out = (tmp_path / name for name in ("raw", "sent.ts", "out.mkv"))
     outputs = ("--virtual-camera", raw, "--stream", sent, "--record", out, "--quiet")
-    assert run("--camera", clip, *outputs, "--style", "aa,bb", "--tour", "1", "--duration", "0.3") == 0
+    assert run("--camera", clip, *outputs, "--style", "aa,bb", "--tour", "1", "--duration", "1.5") == 0
     assert raw.stat().st_size % (64 * 48 * 3 // 2) == 0
     assert len(read(sent)[0]) > 0
     assert len(read(out)[0]) > 0
