@@ -11,10 +11,11 @@ __version__ = "0.1.0"
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 if TYPE_CHECKING:
-    from rtstyle.api import load_palette, load_stylizer, load_tour, stylize_image, stylize_video
+    from rtstyle.api import stylize_image, stylize_video
     from rtstyle.errors import RtstyleError
     from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
     from rtstyle.styles import Style, list_styles, load_style, save_style
+    from rtstyle.stylizers.loading import load_palette, load_stylizer, load_tour
 
 _HOME = {
     "Frame": "frame",
@@ -27,9 +28,9 @@ _HOME = {
     "load_style": "styles",
     "save_style": "styles",
     "list_styles": "styles",
-    "load_palette": "api",
-    "load_stylizer": "api",
-    "load_tour": "api",
+    "load_palette": "stylizers.loading",
+    "load_stylizer": "stylizers.loading",
+    "load_tour": "stylizers.loading",
     "stylize_image": "api",
     "stylize_video": "api",
 }

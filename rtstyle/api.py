@@ -1,8 +1,7 @@
-"""The three calls most programs need: a stylizer by name, a picture restyled, a video restyled."""
+"""The two calls most programs need: a picture restyled, a video restyled."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +12,7 @@ import torch
 
 from rtstyle.cluster.distribute import distribute
 from rtstyle.cluster.farm import Farm
-from rtstyle.engines import Engine, load_engine, pick_device
-from rtstyle.engines.reduced import proven
+from rtstyle.engines import Engine, pick_device
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Stylizer
 from rtstyle.media.companions import Companions
@@ -25,10 +23,10 @@ from rtstyle.media.output import check_output, make_parent, partial_path
 from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
-from rtstyle.mixing import Members, Mix, Pathlike, load_members, mixed, parse_mix
+from rtstyle.mixing import Pathlike
 from rtstyle.pipeline import Listener, run
-from rtstyle.styles import DEFAULT_STYLE
 from rtstyle.stylizers.feedforward import FeedForward
+from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer, load_tour
 from rtstyle.stylizers.tour import Tour
 
 
@@ -53,98 +51,6 @@ class Summary:
         plain["seconds"], plain["fps"] = round(self.seconds, 3), round(self.fps, 2)
         plain["waiting"] = {stage: round(seconds, 3) for stage, seconds in self.waiting.items()}
         return plain
-
-
-def load_stylizer(
-    style: Pathlike | None = None,
-    strength: float = 1.0,
-    device: str = "auto",
-    engine: str = "auto",
-    *,
-    strokes: float = 1.0,
-) -> FeedForward:
-    """A style, or a mix of styles of one family, ready to use: a callable from `Frame` to `Frame`.
-
-    Args:
-        style: a name (`rtstyle styles` lists them) or the path of a style file; or several of them as
-            ``a:0.6,b:0.4``, or ``a,b`` for equal shares; the default style if None.
-        strength: 0 (the input untouched) to 1 (the full style).
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        engine: ``eager``, ``graph`` (for a GPU), ``openvino``, ``int8`` (for a style measured in it), or
-            ``auto``: the fastest there is.
-        strokes: how many times as broad the strokes are, 0.25 to 16: 2 suits 1080 lines, 4 suits 2160, and
-            takes a quarter or a sixteenth of the time.
-
-    Raises:
-        RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.
-    """
-    shares = parse_mix(DEFAULT_STYLE if style is None else style)
-    members = load_members(list(shares))
-    mix = dict(zip(members, shares.values(), strict=True))
-    return _ready(members, mix, strength, device, engine, strokes)
-
-
-def load_palette(
-    styles: Sequence[Pathlike],
-    strength: float = 1.0,
-    device: str = "auto",
-    engine: str = "auto",
-    *,
-    strokes: float = 1.0,
-    live: bool = False,
-) -> FeedForward:
-    """Several styles of one family at hand: a callable from `Frame` to `Frame`, at first in the first style.
-
-    Its ``mix`` is set to any mix of them, as ``{"a": 0.6, "b": 0.4}``, and ``travel(mix, seconds)`` goes
-    there smoothly. Styles are named as in `load_stylizer`, up to 8; raises as it does.
-
-    Args:
-        live: run a style in 8 bits, where it was measured in it, soon after it was chosen: twice as fast,
-            but from which frame on is a matter of time.
-    """
-    if isinstance(styles, str) or not styles:
-        raise RtstyleError(f"a palette takes a list of styles, as ['a', 'b']; got {styles!r}")
-    members = load_members(styles)
-    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine, strokes, live=live)
-
-
-def load_tour(
-    style: Pathlike | None,
-    seconds: float | Fraction,
-    strength: float = 1.0,
-    device: str = "auto",
-    engine: str = "auto",
-    *,
-    strokes: float = 1.0,
-) -> Tour:
-    """The styles of ``a,b,c`` one after another, `seconds` from each to the next, round and round."""
-    shares = parse_mix(DEFAULT_STYLE if style is None else style)
-    if len(set(shares.values())) > 1:
-        raise RtstyleError(f"a tour goes through whole styles in turn; leave the weights out of '{style}'")
-    return Tour(load_palette(list(shares), strength, device, engine, strokes=strokes), seconds)
-
-
-def _ready(
-    members: Members,
-    mix: Mix,
-    strength: float,
-    device: str,
-    engine: str,
-    strokes: float,
-    live: bool = False,
-) -> FeedForward:
-    _, network = mixed(members, mix)
-    # Single styles only: a mix was never measured in 8 bits.
-    wanted = engine in ("auto", "int8") and (live or len(members) == 1)
-    found = [(each.state_dict(), proven(card, each)) for card, each in members.values() if wanted]
-    measured = [(state, reduced) for state, reduced in found if reduced is not None]
-    return FeedForward(
-        load_engine(network, engine=engine, device=device, measured=measured),
-        strength=strength,
-        states={name: each.state_dict() for name, (_, each) in members.items()},
-        mix=mix,
-        strokes=strokes,
-    )
 
 
 def stylize_image(
@@ -281,11 +187,6 @@ def stylize_video(
         waiting=done.waiting,
         notes=[*frames.notes, *sink.notes, *_engine_notes(stylizer)],
     )
-
-
-def engine_for_pictures(engine: str) -> str:
-    """The engine for pictures one by one: compiling for each size would take longer than it saves."""
-    return "eager" if engine == "auto" else engine
 
 
 def kept_partial(output: Pathlike) -> Path | None:

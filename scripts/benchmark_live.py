@@ -29,7 +29,6 @@ from typing import Any
 import cv2
 import torch
 
-from rtstyle.api import load_palette
 from rtstyle.benchmark.plain import load_plain
 from rtstyle.frame import Source
 from rtstyle.live.session import LiveSession
@@ -38,6 +37,7 @@ from rtstyle.media.realtime import RealTime
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.pipeline import latest
 from rtstyle.styles import LIVE_STYLE
+from rtstyle.stylizers.loading import load_palette
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")

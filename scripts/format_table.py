@@ -15,10 +15,11 @@ from pathlib import Path
 
 import av
 
-from rtstyle.api import load_stylizer, stylize_video
+from rtstyle.api import stylize_video
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Stylizer
 from rtstyle.media.video_file import VideoFileSource
+from rtstyle.stylizers.loading import load_stylizer
 
 
 class Watched:

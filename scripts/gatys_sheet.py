@@ -16,12 +16,12 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from rtstyle.api import load_stylizer
 from rtstyle.cli import main as rtstyle
 from rtstyle.frame import Frame, to_bytes, to_float
 from rtstyle.media.image_file import find_images, read_image
 from rtstyle.media.sheet import draw_sheet, framed
 from rtstyle.styles import list_styles
+from rtstyle.stylizers.loading import load_stylizer
 from rtstyle.stylizers.octaves import resized
 
 

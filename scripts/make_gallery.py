@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from rtstyle.api import load_stylizer
 from rtstyle.frame import Frame
 from rtstyle.media.image_file import Picture, read_image
 from rtstyle.styles import list_styles
+from rtstyle.stylizers.loading import load_stylizer
 
 GAP = 6
 CAPTION = 22

@@ -24,10 +24,10 @@ from typing import Any
 import av
 
 from benchmark_live import chromium, open_page, write_y4m
-from rtstyle.api import load_palette
 from rtstyle.frame import Frame
 from rtstyle.live.session import LiveSession
 from rtstyle.studio import BrowserCamera, Studio
+from rtstyle.stylizers.loading import load_palette
 
 STYLES = ["starry_night_fast", "udnie_fast", "great_wave_fast", "klimt_adele_fast"]
 SWITCH = 5.0  # seconds

@@ -10,7 +10,7 @@ import av
 import pytest
 import torch
 
-from rtstyle.api import load_tour, stylize_video
+from rtstyle.api import stylize_video
 from rtstyle.cluster import segments as cutting
 from rtstyle.cluster.distribute import distribute
 from rtstyle.cluster.join import Joiner, parameter_sets
@@ -25,6 +25,7 @@ from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.pipeline import Progress, run
+from rtstyle.stylizers.loading import load_tour
 from tests.families import save_family
 from tests.media import REORDERED, Clip, Sound, Text, convert, numbers, payload, read, subtitles, times
 

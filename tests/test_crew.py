@@ -7,7 +7,6 @@ from fractions import Fraction
 import pytest
 import torch
 
-from rtstyle.api import load_palette, load_stylizer, load_tour
 from rtstyle.crew import Crew
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import MEMORY
@@ -15,6 +14,7 @@ from rtstyle.frame import Divisible, Frame, Stylizer, VideoInfo
 from rtstyle.media.null import MemorySource, NullSink
 from rtstyle.networks import build
 from rtstyle.pipeline import run
+from rtstyle.stylizers.loading import load_palette, load_stylizer, load_tour
 
 INFO = VideoInfo(64, 48, Fraction(25))
 

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'rtstyle[openvino]'")
 
-from rtstyle.api import load_palette
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.openvino import OpenVINO, Untranslatable
@@ -21,6 +20,7 @@ from rtstyle.engines.reduced import Measured, Reduced, measure_ranges
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, to_float
 from rtstyle.networks import Network, build
+from rtstyle.stylizers.loading import load_palette
 
 SMALL = {
     "swift": {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1},

@@ -11,13 +11,13 @@ from safetensors import safe_open
 from torch import nn
 
 import rtstyle.engines
-from rtstyle.api import load_palette, load_stylizer
 from rtstyle.engines import load_engine, missing
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.reduced import Reduced, as_card, balanced, choose, measure_ranges, passes, proven
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.styles import Style, load_style, rewrite_card, save_style
+from rtstyle.stylizers.loading import load_palette, load_stylizer
 
 SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}
 GOOD = {"psnr": 41.0, "style_error": 1.01, "flicker": 1.02}

@@ -20,7 +20,6 @@ import pytest
 import torch
 import trustme
 
-from rtstyle.api import load_palette
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source
 from rtstyle.live.session import LiveSession
@@ -29,6 +28,7 @@ from rtstyle.studio import BrowserCamera, Studio, thumbnails
 from rtstyle.studio.access import refusal
 from rtstyle.studio.jpeg import decode, encode, size
 from rtstyle.studio.messages import read_message
+from rtstyle.stylizers.loading import load_palette
 from tests.families import save_family
 
 SCENE = torch.from_numpy(Scene(160, 120).draw(0))

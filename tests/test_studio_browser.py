@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 import torch
 
-from rtstyle.api import load_palette
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live.session import LiveSession
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.studio import BrowserCamera, Studio, thumbnails
+from rtstyle.stylizers.loading import load_palette
 from tests.families import save_family
 
 playwright = pytest.importorskip(

@@ -9,7 +9,6 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from rtstyle.api import load_stylizer
 from rtstyle.benchmark.ceiling import name_of
 from rtstyle.benchmark.plain import BYTES_PER_PIXEL, Plain, load_plain
 from rtstyle.benchmark.scene import RATE, Scene
@@ -21,6 +20,7 @@ from rtstyle.frame import Divisible, Stylizer
 from rtstyle.media.null import MemorySource
 from rtstyle.pipeline import run
 from rtstyle.styles import load_style, style_name
+from rtstyle.stylizers.loading import load_stylizer
 
 PLAIN = "plain"  # stands for a style's name
 

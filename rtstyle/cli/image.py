@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from rtstyle.api import engine_for_pictures, load_stylizer, stylize_image
+    from rtstyle.api import stylize_image
+    from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer
 
     jobs = _jobs(options.inputs, options.output)
     engine = engine_for_pictures(options.engine)

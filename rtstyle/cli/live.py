@@ -112,9 +112,9 @@ def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[
 
     They are those asked for, or the fast default one and those that mix with it.
     """
-    from rtstyle.api import load_palette
     from rtstyle.mixing import MOST, mixes, parse_mix
     from rtstyle.styles import LIVE_STYLE, list_styles, load_style, style_name
+    from rtstyle.stylizers.loading import load_palette
 
     if options.style is None:
         first, _ = load_style(LIVE_STYLE)

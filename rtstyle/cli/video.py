@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> Stylizer:
-    from rtstyle.api import load_stylizer, load_tour
+    from rtstyle.stylizers.loading import load_stylizer, load_tour
 
     ways = (options.strength, options.device, options.engine)
     if options.tour is not None:
