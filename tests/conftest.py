@@ -12,6 +12,14 @@ from rtstyle import pipeline
 from rtstyle.live import keeping, session
 
 
+@pytest.fixture(autouse=True)
+def gpu_for_marked_tests_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test shows is the same with a GPU and without, but for those marked ``cuda``."""
+    if request.node.get_closest_marker("cuda") is None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
 @pytest.fixture
 def assets() -> Path:
     """The folder of real photos, clips and weights; tests without it are skipped and say so."""

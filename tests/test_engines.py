@@ -51,7 +51,7 @@ def test_the_picture_is_the_networks_own(
         expected = to_float(to_bytes(network(to_float(image)[None])[0], dtype))
     found = load_engine(network, name, device)(image)
     assert (found.shape, found.dtype, found.device) == (image.shape, image.dtype, image.device)
-    tolerance = 1.1 / 255 if device == "cpu" else 0.02  # one step; half precision on the GPU
+    tolerance = 1.1 / 255 if device == "cpu" else 0.03  # one step; half precision on the GPU
     assert (to_float(found) - expected).abs().max() <= tolerance
     assert expected.std() > 0.05
 

@@ -14,6 +14,7 @@ from rtstyle.engines.eager import Eager
 from rtstyle.engines.graph import Graph, _Recording
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
+from rtstyle.networks.blocks import InstanceNorm
 from rtstyle.stylizers.feedforward import FeedForward
 from tests.gpus import needs_gpu
 from tests.media import Clip
@@ -59,7 +60,7 @@ class Pretended(Graph):
 
     def __init__(self, network: Network) -> None:
         Eager.__init__(self, network, torch.device("cpu"))
-        self.name, self.notes, self._recorded = "graph", [], {}
+        self.name, self.notes, self._recorded, self._failed = "graph", [], {}, 0
         self.made: list[tuple[int, ...]] = []
 
     def _record(self, image: torch.Tensor) -> _Recording:
@@ -106,12 +107,68 @@ def test_what_cannot_be_recorded_is_run_as_it_is(
         raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
 
     monkeypatch.setattr(pretended, "_record", impossible)
-    for _ in range(2):
+    for times in range(1, 6):
         assert torch.equal(pretended(picture()), on_cpu(network(), picture()))
-    assert len(tried) == 1
-    assert pretended.name == "eager"
+        assert pretended.name == ("graph" if times < 3 else "eager")
+    assert len(tried) == 3
     (note,) = pretended.notes
     assert note.endswith("so it is slower: operation not permitted when stream is capturing")
+
+
+def test_a_recording_disturbed_once_is_made_with_the_next_frame(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, tried = pretended._record, []
+
+    def disturbed(image: torch.Tensor) -> _Recording:
+        tried.append(image)
+        if len(tried) == 1:
+            raise RuntimeError("operation failed due to a previous error during capture")
+        return record(image)
+
+    monkeypatch.setattr(pretended, "_record", disturbed)
+    for _ in range(3):
+        assert torch.equal(pretended(picture()), on_cpu(network(), picture()))
+    assert (len(tried), pretended.name, pretended.notes) == (2, "graph", [])
+
+
+def test_what_broke_a_recording_is_said_not_what_came_of_it(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(image: torch.Tensor) -> None:
+        try:
+            raise RuntimeError("a value was waited for")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(pretended, "_record", broken)
+    for _ in range(3):
+        pretended(picture())
+    assert pretended.notes[0].endswith("so it is slower: a value was waited for")
+
+
+def test_kernels_a_gpu_has_no_room_for_are_left(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = pretended._record
+    for part in pretended.network.modules():
+        if isinstance(part, InstanceNorm):
+            part.kernel = kernel
+
+    def full(image: torch.Tensor) -> _Recording:
+        if any(isinstance(part, InstanceNorm) and part.kernel for part in pretended.network.modules()):
+            raise KeyError("out of resource: shared memory")  # Triton's errors are no RuntimeError
+        return record(image)
+
+    monkeypatch.setattr(pretended, "_record", full)
+    for _ in range(2):
+        assert torch.equal(pretended(picture()), on_cpu(network(), picture()))
+    assert pretended.name == "graph" and len(pretended.made) == 1
+    assert "norms and borders are PyTorch's" in pretended.notes[0]
+
+
+def kernel(*arguments: object) -> torch.Tensor:
+    raise KeyError("out of resource: shared memory")
 
 
 def test_a_summary_says_why_it_ran_otherwise(
@@ -122,7 +179,7 @@ def test_a_summary_says_why_it_ran_otherwise(
 
     monkeypatch.setattr(pretended, "_record", impossible)
     monkeypatch.setattr(pretended, "at_once", lambda width, height: 1)
-    path = Clip(3).make(tmp_path / "in.mp4")
+    path = Clip(4).make(tmp_path / "in.mp4")
     done = stylize_video(path, tmp_path / "out.mp4", stylizer=FeedForward(pretended))
     assert (done.engine, done.notes) == ("eager", pretended.notes)
     assert pretended.notes[0].endswith("not while capturing")
@@ -194,14 +251,18 @@ def test_weights_are_taken_by_what_is_recorded() -> None:
 
 @needs_gpu
 def test_what_a_recording_must_not_do_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that waits for a value in the middle cannot be recorded."""
+    """A network that waits for a value in the middle cannot be recorded.
+
+    PyTorch up to 2.11 draws no random numbers on the GPU after it, so no test here does.
+    """
     waiting = network()
     restyle = type(waiting).restyle
     monkeypatch.setattr(
         type(waiting), "restyle", lambda self, image: restyle(self, image + image.sum().item() * 0)
     )
     engine = load_engine(waiting, "graph", "cuda")
-    found = engine(picture().cuda())
+    for _ in range(3):
+        found = engine(picture().cuda())
     assert engine.name == "eager"
     monkeypatch.undo()
     assert apart(found, on_cpu(network(), picture())) < 2
@@ -215,7 +276,7 @@ def test_another_thread_may_use_the_gpu_meanwhile() -> None:
 
     def busy() -> None:
         while not done.is_set():
-            lengths.append(torch.rand(len(lengths) * 1000 + 1, device="cuda").cpu().numel())
+            lengths.append(torch.zeros(len(lengths) % 100 * 1000 + 1, device="cuda").cpu().numel())
 
     thread = threading.Thread(target=busy)
     thread.start()

@@ -326,7 +326,8 @@ def test_a_gpu_decodes_what_the_cpu_does(codec: str, layout: str, tmp_path: Path
         assert one.image.is_cuda
         distance = (one.image.cpu().int() - other.image.int()).abs().float()
         assert distance.mean() < 0.6
-        assert distance.max() <= 3
+        # MPEG-2 leaves its transform to each decoder, and what is off is carried on to the next frames.
+        assert distance.max() <= (8 if codec == "mpeg2video" else 3)
 
 
 @needs_gpu

@@ -19,7 +19,9 @@ from rtstyle.networks.blocks import InstanceNorm, ReflectConv
 
 _KEPT = 4  # graphs; a live session that adapts its size goes to and fro between two or three
 _WARM = 3  # runs before a recording, in which libraries choose their kernels and load them
-_RECORDING = threading.Lock()  # PyTorch records one graph at a time in a process
+_TRIES = 3  # recordings that may fail: another thread's use of the driver (a decoder's) can break one
+# PyTorch records one graph at a time in a process, and up to 2.11 replays none meanwhile.
+_RECORDING = threading.Lock()
 _Key = tuple[int, int, torch.dtype]  # height, width, sample type
 
 
@@ -51,6 +53,7 @@ class Graph(Eager):
         self.name = "graph"
         self.notes: list[str] = []
         self._recorded: dict[_Key, _Recording] = {}
+        self._failed = 0
         with torch.cuda.device(device):
             # One for all graphs: they never run at the same time, so that the largest size alone counts.
             self._pool = torch.cuda.graph_pool_handle()
@@ -68,9 +71,9 @@ class Graph(Eager):
             trial = torch.zeros(1, 3, 2, 2, device=self.device, dtype=self.dtype)
             scale = torch.zeros(3, device=self.device, dtype=self.dtype)
             kernels.norm(kernels.reflect(trial, 1), scale, scale, 1e-5, True)
-            torch.cuda.synchronize()
+            torch.cuda.current_stream().synchronize()
         except Exception as error:  # no Triton, no C compiler for its launcher, a GPU it does not know
-            self.notes.append(f"norms and borders are PyTorch's, which are slower: {_line(error)}")
+            self._leave_kernels(error)
             return
         for part in self.network.modules():
             if isinstance(part, InstanceNorm):
@@ -78,32 +81,46 @@ class Graph(Eager):
             elif isinstance(part, ReflectConv):
                 part.kernel = kernels.reflect
 
+    def _leave_kernels(self, error: Exception) -> None:
+        self.notes.append(f"norms and borders are PyTorch's, which are slower: {_line(error)}")
+        for part in self.network.modules():
+            if isinstance(part, InstanceNorm | ReflectConv):
+                part.kernel = None
+
     def _restyled(self, image: Tensor) -> Tensor:
         with torch.cuda.device(self.device):
             recording = self._recording(image) if self.name == "graph" else None
             if recording is None:
                 return super()._restyled(image)
-            recording.image.copy_(image)
-            recording.graph.replay()
-            return recording.result.clone()  # the next replay writes there again
+            with _RECORDING:
+                recording.image.copy_(image)
+                recording.graph.replay()
+                return recording.result.clone()  # the next replay writes there again
 
     def _recording(self, image: Tensor) -> _Recording | None:
-        """Of pictures like this one; None where none can be made."""
+        """Of pictures like this one; None where none can be made, or not now."""
         key = (*image.shape[1:], image.dtype)
         recording = self._recorded.pop(key, None)
         if recording is None:
-            if len(self._recorded) == _KEPT:
-                torch.cuda.synchronize()  # it may be running
-                del self._recorded[next(iter(self._recorded))]
             try:
                 with _RECORDING:
+                    if len(self._recorded) == _KEPT:
+                        torch.cuda.synchronize()  # it may be running
+                        del self._recorded[next(iter(self._recorded))]
                     recording = self._record(image)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                self._recorded.clear()
-                self.name = "eager"
-                self.notes.append(f"no CUDA graph could be recorded, so it is slower: {_line(error)}")
+                self._failed += 1
+                if self._failed == _TRIES:
+                    self._recorded.clear()
+                    self.name = "eager"
+                    # PyTorch ends a recording that broke with another error over the true one.
+                    reason = _line(error.__context__ or error)
+                    self.notes.append(f"no CUDA graph could be recorded, so it is slower: {reason}")
+                return None
+            except Exception as error:  # Triton's own: a kernel that this GPU has no room for
+                self._leave_kernels(error)
                 return None
         self._recorded[key] = recording  # put at the end again: the first is the one not used for longest
         return recording
@@ -123,6 +140,6 @@ class Graph(Eager):
         return _Recording(graph, still, result)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """What an error says first, on one line."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

@@ -147,7 +147,10 @@ class VideoFileSource(Source):
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
             count += 1
             self.damage.flawed += frame.is_corrupt
-            image = image if self._device is None else image.to(self._device)
+            if self._device is not None and not image.is_cuda:
+                # From pinned memory nothing waits for the copy, nor it for the network at work.
+                pinned = image.pin_memory() if self._device.type == "cuda" else image
+                image = pinned.to(self._device, non_blocking=True)
             yield Frame(image, time - self.span.origin)
         else:
             self.loss = self.loss_of(self.damage, count)

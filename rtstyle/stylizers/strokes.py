@@ -22,7 +22,6 @@ FINEST, BROADEST = 0.25, 16.0
 # edges stay as sharp as the photo's; all of it would show the photo through the paint, and its noise.
 _DETAIL = 0.5
 _SMALLEST = 16  # pixels; no network takes less
-_LUMA = (0.299, 0.587, 0.114)  # as OpenCV's gray
 
 
 def check_strokes(strokes: float) -> float:
@@ -65,21 +64,22 @@ def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _with_detail(painted: Tensor, image: Tensor, seen: Tensor) -> Tensor:
-    """``painted`` with what was lost of the light of ``image`` when it was made ``seen``."""
+    """``painted`` with half of what was lost of the light of ``image`` when it was made ``seen``."""
     height, width = image.shape[1:]
     if image.is_cuda:
-        light, rest = (
-            torch.tensordot(torch.tensor(_LUMA, device=each.device), each.float(), 1)
-            for each in (image, seen)
-        )
-        lost = light - F.interpolate(rest[None, None], (height, width), mode="bicubic", antialias=True)[0, 0]
-        values = painted.float().add_(lost, alpha=_DETAIL)
+        kept = F.interpolate(_light(seen)[None, None], (height, width), mode="bicubic", antialias=True)
+        values = painted.float().add_(_light(image) - kept[0, 0], alpha=_DETAIL)
         return values.add_(0.5).clamp_(0, peak(image.dtype)).to(image.dtype)
-    light, rest = (cv2.cvtColor(to_packed(each), cv2.COLOR_RGB2GRAY) for each in (image, seen))
+    there, rest = (cv2.cvtColor(to_packed(each), cv2.COLOR_RGB2GRAY) for each in (image, seen))
     rest = cv2.resize(rest, (width, height), interpolation=cv2.INTER_CUBIC)
-    bytes_only = image.dtype == torch.uint8
-    difference, samples = (cv2.CV_16S, cv2.CV_8U) if bytes_only else (cv2.CV_32F, cv2.CV_16U)
-    lost = cv2.addWeighted(light, _DETAIL, rest, -_DETAIL, 0, dtype=difference)
-    return torch.from_numpy(cv2.add(to_packed(painted), cv2.merge([lost] * 3), dtype=samples)).permute(
-        2, 0, 1
-    )
+    in_bytes = image.dtype == torch.uint8
+    signed, samples = (cv2.CV_16S, cv2.CV_8U) if in_bytes else (cv2.CV_32F, cv2.CV_16U)
+    lost = cv2.addWeighted(there, _DETAIL, rest, -_DETAIL, 0, dtype=signed)
+    pixels = cv2.add(to_packed(painted), cv2.merge([lost] * 3), dtype=samples)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _light(image: Tensor) -> Tensor:
+    """The gray of (3, H, W), as OpenCV makes it, (H, W) floats."""
+    red, green, blue = image.float()
+    return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
