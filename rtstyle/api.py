@@ -216,10 +216,7 @@ def _engine(stylizer: Stylizer) -> Engine | None:
 
 def _device(stylizer: Stylizer | None, name: str) -> torch.device | None:
     """Where frames are wanted: on the device of the network; anywhere by a stylizer that has none."""
-    if stylizer is None:
-        return pick_device(name)
-    engine = _engine(stylizer)
-    return engine.device if engine is not None else None
+    return pick_device(name) if stylizer is None else getattr(stylizer, "device", None)
 
 
 def _seconds(time: str | float | Fraction | None) -> Fraction | None:

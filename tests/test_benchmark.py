@@ -32,7 +32,7 @@ from rtstyle.benchmark.memory import peak_of
 from rtstyle.benchmark.plain import Plain, PlainNetwork
 from rtstyle.benchmark.plot import draw_speeds
 from rtstyle.benchmark.scene import Scene, laid_out, there_and_back
-from rtstyle.benchmark.stages import converter, decoding, encoding, until, video_latency
+from rtstyle.benchmark.stages import _to_rgb_there, converter, decoding, encoding, until, video_latency
 from rtstyle.cli import main
 from rtstyle.cli.benchmark_report import size_lines
 from rtstyle.errors import RtstyleError
@@ -256,7 +256,7 @@ def test_the_clip_holds_what_is_asked_and_odd_sides_go_through_every_stage(tmp_p
         assert (source.info.width, source.info.height) == (50, 34)
         assert sum(1 for _ in source) == 7
     assert len(scene.decoded()) == 4
-    sample = decoding(scene, seconds=0)
+    sample = decoding(scene, seconds=0, device=CPU)
     assert (sample.frames, len(sample.latencies)) == (3, 3)
     pictures = [converter(scene.held[0].image)(frame.image) for frame in scene.held]
     coded = tmp_path / "coded.mp4"
@@ -264,6 +264,13 @@ def test_the_clip_holds_what_is_asked_and_odd_sides_go_through_every_stage(tmp_p
     assert sample.seconds > sum(sample.latencies)  # what the encoder held back counts
     with VideoFileSource(coded) as source:
         assert [frame.time for frame in source] == [Fraction(n, 30) for n in range(sample.frames)]
+
+
+def test_planes_in_a_devices_memory_become_rgb(tmp_path: Path) -> None:
+    scene = Scene(frames(3), tmp_path)
+    scene.write_clip(3)
+    sample = _to_rgb_there(scene.decoded()[0], 0, CPU)
+    assert (sample.frames, len(sample.latencies)) == (3, 3)
 
 
 def test_latency_of_the_whole_is_taken_frame_by_frame_to_the_end_of_the_clip(tmp_path: Path) -> None:
@@ -275,8 +282,8 @@ def test_latency_of_the_whole_is_taken_frame_by_frame_to_the_end_of_the_clip(tmp
 
     scene = Scene(frames(4), tmp_path)
     scene.write_clip(5)
-    assert video_latency(scene, Untouched(), seconds=0).frames == 1
-    assert video_latency(scene, Untouched(), seconds=3600).frames == 5
+    assert video_latency(scene, Untouched(), seconds=0, device=None).frames == 1
+    assert video_latency(scene, Untouched(), seconds=3600, device=None).frames == 5
     with VideoFileSource(scene.output) as source:
         assert len(list(islice(source, 9))) == 5
 

@@ -11,7 +11,7 @@ import torch
 from rtstyle.api import stylize_video
 from rtstyle.engines import load_engine, missing, pick_device
 from rtstyle.engines.eager import Eager
-from rtstyle.engines.graph import Graph, _Recording
+from rtstyle.engines.graph import Graph, _Recording, why_no_kernels
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.networks.blocks import InstanceNorm
@@ -165,6 +165,12 @@ def test_kernels_a_gpu_has_no_room_for_are_left(
         assert torch.equal(pretended(picture()), on_cpu(network(), picture()))
     assert pretended.name == "graph" and len(pretended.made) == 1
     assert "norms and borders are PyTorch's" in pretended.notes[0]
+
+
+def test_why_kernels_do_not_work_is_one_line() -> None:
+    # On a processor there is nothing to build them for.
+    reason = why_no_kernels(torch.device("cpu"))
+    assert reason and "\n" not in reason
 
 
 def kernel(*arguments: object) -> torch.Tensor:

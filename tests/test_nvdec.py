@@ -299,6 +299,12 @@ def test_an_encoder_of_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_driver_without_its_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvdec, "_LIBRARY", "libnosuchthing.so.1")
+    with pytest.raises(RuntimeError, match=r"libnosuchthing\.so\.1 is missing; a container needs"):
+        nvdec._check_driver()
+
+
 # A real one
 
 

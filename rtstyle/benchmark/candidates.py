@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rtstyle.benchmark.ceiling import name_of
 from rtstyle.benchmark.plain import BYTES_PER_PIXEL, Plain, load_plain
 from rtstyle.benchmark.scene import RATE, Scene
-from rtstyle.benchmark.stages import LEAST, Kept
+from rtstyle.benchmark.stages import LEAST, Kept, settle
 from rtstyle.engines import ENGINES
 from rtstyle.engines.eager import Eager
 from rtstyle.errors import RtstyleError
@@ -32,6 +32,7 @@ class Candidate:
     style: str  # as it was asked for
     engine: str
     stylizer: Stylizer
+    device: torch.device  # where it restyles
     network: nn.Module  # for counting its operations only
     bytes_per_pixel: int  # of the machine's memory while it works
     precision: str  # of its arithmetic but for what is in 8 bits; names the ceiling it is held against
@@ -56,7 +57,8 @@ class Candidate:
         def restyle(frames: int) -> float:
             kept = Kept()
             begin = perf_counter()
-            run(MemorySource(scene.frames, frames, RATE), self.stylizer, kept)
+            run(MemorySource(scene.frames(self.device), frames, RATE), self.stylizer, kept)
+            settle(self.device)
             took = perf_counter() - begin
             self.images, self.frames = kept.images, _turns(seconds * frames / took, at_once)
             return took
@@ -93,10 +95,10 @@ def load_candidates(
             except RtstyleError as error:
                 notes.append(f"{style_name(style)} by {engine} is left out: {error}")
                 continue
-            on_cpu, torch_runs = stylizer.engine.device.type == "cpu", isinstance(stylizer.engine, Eager)
+            place, torch_runs = stylizer.device, isinstance(stylizer.engine, Eager)
             kind = name_of(getattr(stylizer.engine, "dtype", torch.float32))
-            needed = network.bytes_per_pixel if on_cpu else 0
-            found.append(Candidate(style, engine, stylizer, network, needed, kind, not torch_runs))
+            needed = network.bytes_per_pixel if place.type == "cpu" else 0
+            found.append(Candidate(style, engine, stylizer, place, network, needed, kind, not torch_runs))
     if not found:
         raise RtstyleError(notes[-1])
     return found, notes
@@ -111,5 +113,6 @@ def plain_candidates(device: torch.device) -> list[Candidate]:
         "compiled": torch.compile(network, dynamic=False),
     }
     return [
-        Candidate(PLAIN, name, Plain(way, device), network, needed, "float32") for name, way in ways.items()
+        Candidate(PLAIN, name, Plain(way, device), device, network, needed, "float32")
+        for name, way in ways.items()
     ]

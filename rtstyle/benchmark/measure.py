@@ -125,7 +125,7 @@ def _peaks(scene: Scene, candidates: Sequence[Candidate], tell: Tell, note: Tell
         if each.style == PLAIN:
             continue
         tell(f"memory of {each.label}")
-        device = str(each.stylizer.engine.device)  # type: ignore[attr-defined]
+        device = str(each.device)
         try:
             peaks[each.label] = peak_of(
                 ["video", scene.clip, scene.output, "--overwrite", "--quiet",
@@ -139,11 +139,11 @@ def _peaks(scene: Scene, candidates: Sequence[Candidate], tell: Tell, note: Tell
 def _jobs(
     scene: Scene, candidates: Sequence[Candidate], seconds: float, energy: Energy
 ) -> dict[Name, Callable[[], Sample]]:
-    decoded = scene.decoded()
+    place = candidates[0].device  # all have the same
     jobs: dict[Name, Callable[[], Sample]] = {
-        ("decode",): partial(stages.decoding, scene, seconds),
-        ("to_rgb",): partial(stages.to_rgb, decoded, seconds),
-        ("to_yuv",): partial(stages.to_yuv, [frame.image for frame in scene.held], seconds),
+        ("decode",): partial(stages.decoding, scene, seconds, place),
+        ("to_rgb",): partial(stages.to_rgb, scene.decoded(), seconds, place),
+        ("to_yuv",): partial(stages.to_yuv, [frame.image for frame in scene.frames(place)], seconds),
     }
     convert = stages.converter(scene.held[0].image)
     for each in candidates:
@@ -153,11 +153,13 @@ def _jobs(
             pictures = there_and_back([convert(image) for image in images])
             path = scene.output.with_name("encoded.mp4")
             jobs[each.style, "encode"] = partial(stages.encoding, pictures, path, seconds)
-        jobs[label, "network"] = partial(stages.network, scene, each.stylizer, each.frames)
-        jobs[label, "network alone"] = partial(stages.network_latency, scene, each.stylizer, seconds)
+        jobs[label, "network"] = partial(stages.network, scene, each.stylizer, each.frames, place)
+        jobs[label, "network alone"] = partial(stages.network_latency, scene, each.stylizer, seconds, place)
         if ours:
-            jobs[label, "video"] = partial(stages.video, scene, each.stylizer, each.frames, energy)
-        jobs[label, "video alone"] = partial(stages.video_latency, scene, each.stylizer, seconds)
+            jobs[label, "video"] = partial(stages.video, scene, each.stylizer, each.frames, energy, place)
+        # The plain network's loop decodes as such loops do.
+        source = place if ours else None
+        jobs[label, "video alone"] = partial(stages.video_latency, scene, each.stylizer, seconds, source)
     for each in candidates:
         each.images = []
     return jobs

@@ -84,18 +84,18 @@ class Plain:
 
     Args:
         network: `PlainNetwork`, or the same compiled.
-        device: where it is.
+        device: where it is; frames are restyled there and given back where they lay.
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor], device: torch.device) -> None:
         self._network = network
-        self._device = device
+        self.device = device
 
     def __call__(self, frame: Frame) -> Frame:
         height, width = frame.image.shape[1:]
         with torch.no_grad():
-            values = self._network(to_float(frame.image[None].to(self._device)))
-        return replace(frame, image=to_bytes(values[0, :, :height, :width]).cpu())
+            values = self._network(to_float(frame.image[None].to(self.device)))
+        return replace(frame, image=to_bytes(values[0, :, :height, :width]).to(frame.image.device))
 
     def reset(self) -> None:
         """No frame depends on another."""

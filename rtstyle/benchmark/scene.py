@@ -25,6 +25,7 @@ RATE = Fraction(30)  # frames a second of the clip: as fast as it can be, whatev
 HELD = 24  # frames; shown forward, backward, forward
 HELD_BYTES = 2**28  # fewer where they are large
 DRAWN = (640, 360)
+_CPU = torch.device("cpu")
 
 T = TypeVar("T")
 
@@ -39,15 +40,22 @@ class Scene:
 
     def __init__(self, held: Sequence[Frame], folder: Path) -> None:
         self.held = list(held)
-        self.frames = there_and_back(self.held)
+        self._there: dict[torch.device, list[Frame]] = {}
         _, self.height, self.width = held[0].image.shape
         self.name = f"{self.width}x{self.height}"
         self.clip = folder / f"{self.name}.mp4"
         self.output = folder / "output.mp4"
 
+    def frames(self, device: torch.device = _CPU) -> list[Frame]:
+        """The frames there and back, in the memory of a device: what a network is measured with."""
+        if device not in self._there:
+            held = [Frame(frame.image.to(device), frame.time) for frame in self.held]
+            self._there[device] = there_and_back(held)
+        return self._there[device]
+
     def write_clip(self, length: int) -> None:
         """Make `clip`: so many frames in H.264, as `rtstyle video` encodes."""
-        source = MemorySource(self.frames, length, RATE)
+        source = MemorySource(self.frames(), length, RATE)
         with VideoFileSink(self.clip, source.info, overwrite=True) as sink:
             for frame in source:
                 sink.write(frame)

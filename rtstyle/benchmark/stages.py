@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from fractions import Fraction
 from functools import partial
 from itertools import count, cycle
@@ -18,12 +19,14 @@ from rtstyle.benchmark.energy import Energy
 from rtstyle.benchmark.figures import Sample
 from rtstyle.benchmark.scene import RATE, Scene
 from rtstyle.frame import Frame, Stylizer
-from rtstyle.media.color import ColorTags, FromRgb, ToRgb, tags_of
+from rtstyle.media import nv12
+from rtstyle.media.color import FULL, ColorTags, FromRgb, ToRgb, tags_of
 from rtstyle.media.containers import ffmpeg_name, open_media, picture_stream
 from rtstyle.media.decoding import Damage, decode
 from rtstyle.media.encoders import ENCODERS
 from rtstyle.media.geometry import pad
 from rtstyle.media.null import MemorySource, NullSink
+from rtstyle.media.nvdec import accelerator
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.pipeline import run
@@ -32,12 +35,15 @@ LEAST = 3  # frames of a run, however slow
 _ENCODER = ENCODERS["h264"]
 
 
-def decoding(scene: Scene, seconds: float) -> Sample:
-    """The clip, from the beginning again at its end."""
+def decoding(scene: Scene, seconds: float, device: torch.device) -> Sample:
+    """The clip, from the beginning again at its end; by a GPU's own decoder where there is one."""
 
     def frames() -> Iterator[av.VideoFrame]:
         while True:
-            with open_media(scene.clip) as container:
+            with (
+                accelerator(device) if device.type == "cuda" else nullcontext() as hwaccel,
+                open_media(scene.clip, hwaccel) as container,
+            ):
                 yield from decode(container, picture_stream(container, scene.clip), Damage())
 
     endless = frames()
@@ -47,8 +53,10 @@ def decoding(scene: Scene, seconds: float) -> Sample:
         endless.close()  # type: ignore[attr-defined]
 
 
-def to_rgb(frames: Sequence[av.VideoFrame], seconds: float) -> Sample:
-    """Decoded frames to RGB bytes."""
+def to_rgb(frames: Sequence[av.VideoFrame], seconds: float, device: torch.device) -> Sample:
+    """Decoded frames to RGB bytes; on a GPU from planes in its memory, as its decoder leaves them."""
+    if device.type == "cuda":
+        return _to_rgb_there(frames[0], seconds, device)
     convert, endless = ToRgb(), cycle(frames)
 
     def step() -> None:
@@ -58,17 +66,41 @@ def to_rgb(frames: Sequence[av.VideoFrame], seconds: float) -> Sample:
     return _repeat(step, seconds)
 
 
-def network(scene: Scene, stylizer: Stylizer, frames: int) -> Sample:
-    """Frames in memory restyled to nowhere, as many at once as `rtstyle video` does."""
+def _to_rgb_there(frame: av.VideoFrame, seconds: float, device: torch.device) -> Sample:
+    planes = frame.reformat(format="nv12").planes
+    luma, chroma = (torch.from_dlpack(plane).to(device) for plane in planes)
+    tags = tags_of(frame)
+
+    def step() -> None:
+        nv12.to_rgb(luma, chroma, tags.matrix, tags.range == FULL)
+        settle(device)
+
+    return _repeat(step, seconds)
+
+
+def network(scene: Scene, stylizer: Stylizer, frames: int, device: torch.device) -> Sample:
+    """Frames in a device's memory restyled to nowhere, as many at once as `rtstyle video` does."""
     begin = perf_counter()
-    run(MemorySource(scene.frames, frames, RATE), stylizer, NullSink())
+    run(MemorySource(scene.frames(device), frames, RATE), stylizer, NullSink())
+    settle(device)
     return Sample(frames, perf_counter() - begin)
 
 
-def network_latency(scene: Scene, stylizer: Stylizer, seconds: float) -> Sample:
-    """Frames in memory, each restyled by itself with all threads."""
-    endless = cycle(scene.frames)
-    return _repeat(lambda: stylizer(next(endless)), seconds, least=1)
+def network_latency(scene: Scene, stylizer: Stylizer, seconds: float, device: torch.device) -> Sample:
+    """Frames in a device's memory, each restyled by itself with all threads."""
+    endless = cycle(scene.frames(device))
+
+    def step() -> None:
+        stylizer(next(endless))
+        settle(device)
+
+    return _repeat(step, seconds, least=1)
+
+
+def settle(device: torch.device) -> None:
+    """Wait for what a GPU was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def to_yuv(images: Sequence[torch.Tensor], seconds: float) -> Sample:
@@ -98,11 +130,11 @@ def encoding(frames: Sequence[av.VideoFrame], path: Path, seconds: float) -> Sam
     return sample
 
 
-def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy) -> Sample:
+def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy, device: torch.device) -> Sample:
     """The clip's first frames from file to file, through `stylize_video`."""
-    gpu = torch.cuda.is_initialized()
+    gpu = device.type == "cuda"
     if gpu:
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
     energy.joules()
     begin, used = perf_counter(), process_time()
     done = stylize_video(scene.clip, scene.output, stylizer=stylizer, end=until(frames), overwrite=True)
@@ -112,15 +144,20 @@ def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy) -> Samp
         seconds,
         busy=used / seconds / (os.cpu_count() or 1),
         joules=energy.joules(),
-        gpu_bytes=torch.cuda.max_memory_allocated() if gpu else None,
+        # What is reserved: a graph's own memory does not count as allocated.
+        gpu_bytes=torch.cuda.max_memory_reserved(device) if gpu else None,
     )
 
 
-def video_latency(scene: Scene, stylizer: Stylizer, seconds: float) -> Sample:
-    """The clip from file to file, each frame read, restyled and written before the next one is begun."""
+def video_latency(scene: Scene, stylizer: Stylizer, seconds: float, device: torch.device | None) -> Sample:
+    """The clip from file to file, each frame read, restyled and written before the next one is begun.
+
+    Args:
+        device: where frames are decoded to; None: the processor's memory.
+    """
     begin = perf_counter()
     with (
-        VideoFileSource(scene.clip) as source,
+        VideoFileSource(scene.clip, device=device) as source,
         VideoFileSink(scene.output, source.info, color=source.color, overwrite=True) as sink,
     ):
         frames = iter(source)

@@ -71,6 +71,7 @@ def _of_gpu() -> dict[str, Any]:
     import av
     import torch
 
+    from rtstyle.engines.graph import why_no_kernels
     from rtstyle.media.encoders import ENCODERS, opens
     from rtstyle.media.nvdec import codecs
 
@@ -81,12 +82,8 @@ def _of_gpu() -> dict[str, Any]:
     except RuntimeError as error:  # of PyTorch: the GPU is full, or its driver ails
         decoders, why = [], str(error).partition("\n")[0]
     nvenc = [codec for codec in ENCODERS if codec.endswith("_nvenc") and opens(codec)]
-    try:
-        import triton
-    except ImportError:
-        norms = "PyTorch's, which are slower: Triton is not installed"
-    else:
-        norms = f"Triton {triton.__version__}"
+    reason = why_no_kernels(torch.device("cuda"))
+    norms = f"PyTorch's, which are slower: {reason}" if reason else "Triton's"
     return {
         "nvdec": decoders or f"none: {why}; videos are decoded by the processor",
         "nvenc": nvenc or "none: this GPU or its driver has no encoder; videos are encoded by the processor",

@@ -78,7 +78,8 @@ def restyle_segment(job: Job, segment: Segment, stylizer: Divisible, threads: in
     """
     # Every segment in the size of the whole, though the picture may change size on the way.
     size = (job.info.width, job.info.height)
-    with VideoFileSource(job.source, size=size, start=segment.start, end=segment.end) as source:
+    span = {"start": segment.start, "end": segment.end}
+    with VideoFileSource(job.source, size=size, device=getattr(stylizer, "device", None), **span) as source:
         source.span = replace(source.span, origin=job.origin)  # one clock for all
         sink = PacketSink(job, threads)
         try:

@@ -65,24 +65,19 @@ class Graph(Eager):
 
     def _take_kernels(self) -> None:
         """Have norms and borders made by kernels that keep channels_last, if they work here."""
-        try:
-            from rtstyle.engines import kernels
-
-            trial = torch.zeros(1, 3, 2, 2, device=self.device, dtype=self.dtype)
-            scale = torch.zeros(3, device=self.device, dtype=self.dtype)
-            kernels.norm(kernels.reflect(trial, 1), scale, scale, 1e-5, True)
-            torch.cuda.current_stream().synchronize()
-        except Exception as error:  # no Triton, no C compiler for its launcher, a GPU it does not know
-            self._leave_kernels(error)
+        if reason := why_no_kernels(self.device, self.dtype):
+            self._leave_kernels(reason)
             return
+        from rtstyle.engines import kernels
+
         for part in self.network.modules():
             if isinstance(part, InstanceNorm):
                 part.kernel = kernels.norm
             elif isinstance(part, ReflectConv):
                 part.kernel = kernels.reflect
 
-    def _leave_kernels(self, error: Exception) -> None:
-        self.notes.append(f"norms and borders are PyTorch's, which are slower: {_line(error)}")
+    def _leave_kernels(self, reason: str) -> None:
+        self.notes.append(f"norms and borders are PyTorch's, which are slower: {reason}")
         for part in self.network.modules():
             if isinstance(part, InstanceNorm | ReflectConv):
                 part.kernel = None
@@ -120,7 +115,7 @@ class Graph(Eager):
                     self.notes.append(f"no CUDA graph could be recorded, so it is slower: {reason}")
                 return None
             except Exception as error:  # Triton's own: a kernel that this GPU has no room for
-                self._leave_kernels(error)
+                self._leave_kernels(_line(error))
                 return None
         self._recorded[key] = recording  # put at the end again: the first is the one not used for longest
         return recording
@@ -138,6 +133,20 @@ class Graph(Eager):
                 result = super()._restyled(still)
         torch.cuda.current_stream().wait_stream(self._stream)
         return _Recording(graph, still, result)
+
+
+def why_no_kernels(device: torch.device, dtype: torch.dtype = torch.float16) -> str:
+    """What keeps the kernels from working on a GPU; empty where they do. They are built and run once."""
+    try:
+        from rtstyle.engines import kernels
+
+        trial = torch.zeros(1, 3, 2, 2, device=device, dtype=dtype)
+        scale = torch.zeros(3, device=device, dtype=dtype)
+        kernels.norm(kernels.reflect(trial, 1), scale, scale, 1e-5, True)
+        torch.cuda.current_stream(device).synchronize()
+    except Exception as error:  # no Triton, no C compiler for its launcher, a GPU it does not know
+        return _line(error)
+    return ""
 
 
 def _line(error: BaseException) -> str:

@@ -7,6 +7,8 @@ asked of a surface on this stream comes after its decoding and before its next u
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -22,6 +24,7 @@ from rtstyle.media.nv12 import to_rgb
 _CODECS = ("h264", "hevc", "vp8", "vp9", "mpeg2video", "mpeg4", "mjpeg")
 _DECODED = ("yuv420p", "yuvj420p", "yuv420p10le")  # samples as the CPU's decoder names them
 _NARROWEST = 48  # of any codec, pixels
+_LIBRARY = "libnvcuvid.so.1"
 _BITS = {"nv12": 8, "p010le": 10, "p016le": 12}  # as NVDEC gives them
 
 
@@ -47,14 +50,26 @@ def codecs(device: torch.device) -> list[str]:
     """What a GPU may decode; the card may know less, which shows when a file is opened.
 
     Empty where FFmpeg was built without CUDA. Raises av.error.FFmpegError where FFmpeg cannot use the GPU,
-    and RuntimeError where PyTorch cannot.
+    and RuntimeError where PyTorch cannot, or the driver came without its decoder.
     """
     there = [av.Codec(name, "r") for name in _CODECS if name in av.codecs_available]
     built = [each for each in there if any(_is_cuda(config) for config in each.hardware_configs)]
     if built:
         with accelerator(device) as hwaccel:
             hwaccel.create(built[0])
+        if sys.platform == "linux":
+            _check_driver()
     return [each.name for each in built]
+
+
+def _check_driver() -> None:
+    """FFmpeg loads the driver's decoder when a file is opened, and then says no more than that it failed."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError as error:
+        raise RuntimeError(
+            f"the driver's {_LIBRARY} is missing; a container needs the driver capability 'video'"
+        ) from error
 
 
 def _is_cuda(config: HWConfig) -> bool:

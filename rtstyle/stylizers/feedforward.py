@@ -110,6 +110,11 @@ class FeedForward:
         self._idle = [(engine, first)]
 
     @property
+    def device(self) -> torch.device:
+        """Where frames are restyled; one that lies elsewhere is taken there and back."""
+        return self.engine.device
+
+    @property
     def styles(self) -> tuple[str, ...]:
         """The names a mix may use."""
         return tuple(self._states)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+import torch
+
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
 from rtstyle.mixing import eased
@@ -29,6 +31,10 @@ class Tour:
         self.seconds = max(Fraction(seconds).limit_denominator(10**9), Fraction(1, 10**9))
         self.name = ">".join(palette.styles)
         self._begin: Fraction | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.palette.device
 
     def __call__(self, frame: Frame) -> Frame:
         return self.prepare(frame)()
