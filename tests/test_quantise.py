@@ -96,6 +96,32 @@ def test_what_is_tried_goes_down_to_float32() -> None:
     assert not any(reduced.bfloat16 for reduced in attempts(ranges, alone, None))
 
 
+def test_a_convolution_whose_rounding_shows_is_left_in_float32(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rtstyle.training.quantise.CLEAR", 1000.0)
+    assert main(["quantise", "mine", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["convolutions"] == 0
+
+
+def test_what_is_steady_but_not_as_near_is_followed_by_less(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rtstyle.training.quantise.CLEAR", 0.0)
+    monkeypatch.setattr("rtstyle.training.quantise.MOST_FLICKER", 1000.0)
+    asked: list[float] = []
+
+    def never(figures: dict[str, float]) -> bool:
+        asked.append(figures["psnr"])
+        return False
+
+    monkeypatch.setattr("rtstyle.training.quantise.passes", never)
+    monkeypatch.setattr("rtstyle.engines.reduced.MOST_FLICKER", 1000.0)
+    assert main(["quantise", "mine", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["convolutions"] == 0
+    assert len(asked) > 2 and asked[-1] == max(asked)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

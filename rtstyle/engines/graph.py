@@ -128,9 +128,13 @@ class Graph(Eager):
         with torch.cuda.stream(self._stream):
             for _ in range(_WARM):
                 super()._restyled(still)
-            # Other threads (a decoder's) may go on allocating memory meanwhile.
-            with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-                result = super()._restyled(still)
+            try:
+                # Other threads (a decoder's) may go on allocating memory meanwhile.
+                with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+                    result = super()._restyled(still)
+            except BaseException:
+                self._pool = torch.cuda.graph_pool_handle()  # that of a broken recording may take no other
+                raise
         torch.cuda.current_stream().wait_stream(self._stream)
         return _Recording(graph, still, result)
 
