@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rtstyle.api import stylize_image, stylize_video
     from rtstyle.errors import RtstyleError
     from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
+    from rtstyle.media.video_file import VideoFileSource
+    from rtstyle.media.video_writer import VideoFileSink
     from rtstyle.styles import Style, list_styles, load_style, save_style
     from rtstyle.stylizers.loading import load_palette, load_stylizer, load_tour
 
@@ -23,6 +25,8 @@ _HOME = {
     "Source": "frame",
     "Stylizer": "frame",
     "Sink": "frame",
+    "VideoFileSource": "media.video_file",
+    "VideoFileSink": "media.video_writer",
     "RtstyleError": "errors",
     "Style": "styles",
     "load_style": "styles",
@@ -42,6 +46,8 @@ __all__ = [
     "Source",
     "Style",
     "Stylizer",
+    "VideoFileSink",
+    "VideoFileSource",
     "VideoInfo",
     "list_styles",
     "load_palette",
@@ -59,3 +65,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"rtstyle.{_HOME[name]}"), name)
     raise AttributeError(f"module 'rtstyle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -112,7 +112,7 @@ def stylize_video(
     engine: str = "auto",
     stylizer: Stylizer | None = None,
     tour: float | Fraction | None = None,
-    size: str | None = None,
+    size: str | int | None = None,
     start: str | float | Fraction | None = None,
     end: str | float | Fraction | None = None,
     codec: str | None = None,
@@ -143,7 +143,7 @@ def stylize_video(
     """
     source, output = Path(source), Path(output)
     check_output(output, overwrite=overwrite, inputs=(source,))
-    wanted = parse_size(size) if size is not None else None
+    wanted = parse_size(str(size)) if size is not None else None
     # A farm's workers read for themselves.
     place = _device(stylizer, device) if farm is None else None
     with VideoFileSource(

@@ -30,6 +30,15 @@ def assets() -> Path:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For networks of a few channels: two threads wait for each other longer than one works."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For live sessions: no thread is left; a busy machine may take its time."""
     for module, name in (

@@ -112,7 +112,7 @@ def test_a_window_has_the_main_thread(clip: Path, monkeypatch: pytest.MonkeyPatc
     [
         (["--camera", "no.mp4", "--record", "o.mkv"], "--camera no.mp4: no such file"),
         (["--camera", "/dev/video98", "--record", "o.mkv"], "camera /dev/video98"),
-        (["--camera", "synthetic", "--record", "o.txt"], "cannot write .txt"),
+        (["--camera", "synthetic", "--record", "o.txt"], "a recording ends in .mkv"),
         (["--camera", "synthetic", "--record", "o.mkv", "--fps", "0"], "every number must be above 0"),
         (["--camera", "synthetic", "--record", "o.mkv", "--duration", "-1"], "--duration -1.0"),
         (["--camera", "synthetic", "--record", "o.mkv", "--size", "x"], "size 'x' is not understood"),

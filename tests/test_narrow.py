@@ -13,6 +13,8 @@ from rtstyle.training.data import Photos
 from rtstyle.training.distil import Taught, difference, distil
 from rtstyle.training.narrow import State, _sets, narrowed
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = {"half": 3, "quarter": 4, "eighth": 5, "quarter_blocks": 1, "eighth_blocks": 2}
 WIDE = {"half": 5, "quarter": 6, "eighth": 9, "quarter_blocks": 1, "eighth_blocks": 2}
 

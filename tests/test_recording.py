@@ -106,7 +106,9 @@ def test_a_full_disk_is_said_once_and_ends_the_recording_only(tmp_path: Path) ->
     assert not (tmp_path / "live.mkv").exists()
 
 
-@pytest.mark.parametrize(("name", "says"), [("a.txt", "cannot write .txt"), ("old.mkv", "exists already")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("a.txt", "a recording ends in .mkv"), ("old.mkv", "exists already")]
+)
 def test_a_bad_path_is_refused_at_once(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "old.mkv").touch()
     with pytest.raises(RtstyleError) as caught:

@@ -23,6 +23,8 @@ from rtstyle.training.objective import Objective, load_backbones
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.train import RETURNS, Step, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RECIPE = Recipe(
     config={"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1},
     steps=6,

@@ -54,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `rtstyle styles | head` does
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if options.verbose:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
         if options.verbose:
             raise

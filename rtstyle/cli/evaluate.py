@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import print_json
+from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
     from rtstyle.networks import Network
@@ -49,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     device = pick_device(options.device)
     loaded = [(name, *load_style(name)) for name in (options.style, *options.beside)]
     card = loaded[0][1]
+    if options.size < 32:
+        raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 32 up")
     size = card.recipe.get("style_size", options.size)
     paths = list_pictures(options.photos)
     scenes = load_scenes(options.flow, options.clip)

@@ -73,13 +73,16 @@ def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     jobs: dict[Path, Path] = {}
     for source in inputs:
         found = find_images(source) if source.is_dir() else [source]
+        within = source.is_dir() and output.resolve().is_relative_to(source.resolve())
         if not found:
             raise RtstyleError(f"{source}: holds no picture (JPEG, PNG, WebP, TIFF or BMP)")
         for picture in found:
             target = output / (picture.relative_to(source) if source.is_dir() else picture.name)
-            if picture.resolve().is_relative_to(output.resolve()) and source.is_dir():
+            if within and picture.resolve().is_relative_to(output.resolve()):
                 continue  # results of an earlier run inside the input folder
             if target in jobs and jobs[target] != picture:
                 raise RtstyleError(f"{jobs[target]} and {picture} would both become {target}; run them apart")
             jobs[target] = picture
+    if not jobs:
+        raise RtstyleError(f"{output}: holds all the pictures itself; name another folder as output")
     return [(source, target) for target, source in jobs.items()]

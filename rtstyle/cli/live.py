@@ -58,9 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rtstyle.live.session import LiveSession
     from rtstyle.media.geometry import parse_size
+    from rtstyle.media.output import make_parent
 
     if options.duration is not None and not 0 < options.duration < 1e9:
         raise RtstyleError(f"--duration {options.duration}; allowed are seconds above 0")
+    if options.port is not None and not 0 <= options.port <= 65535:
+        raise RtstyleError(f"--port {options.port}; allowed are 0 (any that is free) to 65535")
+    if options.stats is not None:
+        if options.stats.exists():
+            raise RtstyleError(f"{options.stats}: exists already; write the figures to another file")
+        make_parent(options.stats)
     windowed, served = _places(options)
     size = parse_size(options.size) if options.size else None
     palette, styles, titles = _palette(options)

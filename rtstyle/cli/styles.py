@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rtstyle.cli.options import print_json
+from rtstyle.errors import RtstyleError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,11 +68,17 @@ def _show(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from rtstyle.importers import import_checkpoint
     from rtstyle.media.output import check_output
-    from rtstyle.styles import own_folder, save_style
+    from rtstyle.styles import list_styles, own_folder, save_style
 
     card, network = import_checkpoint(options.file, name=options.name)
     path = options.out or own_folder() / f"{card.name}.safetensors"
     check_output(path, overwrite=options.overwrite, inputs=(options.file,))
+    hidden = card.name in {each.name for each in list_styles()} and not path.exists()
+    if options.out is None and hidden and not options.overwrite:
+        raise RtstyleError(
+            f"a style named '{card.name}' is shipped, which this one would hide; give it another --name, or "
+            "--overwrite"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     save_style(path, network, card)
     print(f"{card.name}  {path}")

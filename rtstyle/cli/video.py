@@ -174,19 +174,21 @@ def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
     if target.suffix and not target.is_dir():
         raise RtstyleError(f"{target}: the input is a folder, so the output must be one too")
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _VIDEO_NAMES and p.is_file()]
+    sources = [p for p in sources if not p.stem.endswith(".partial")]  # of runs that were stopped
     if target.resolve().is_relative_to(folder.resolve()):
         sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
     if not sources:
         raise RtstyleError(f"{folder}: holds no video file")
-    jobs: dict[Path, Path] = {}
-    for source in sources:
-        output = target / source.relative_to(folder)
+    outputs = {p: target / p.relative_to(folder) for p in sources}
+    taken = {output for output in outputs.values() if is_video_name(output)}  # these keep their names
+    for source, output in outputs.items():
         if not is_video_name(output):
             output = output.with_suffix(".mp4")
-        if output in jobs:  # clip.avi beside clip.mp4
-            output = output.with_name(source.name.replace(".", "_") + ".mp4")
-        jobs[output] = source
-    return [(source, output) for output, source in jobs.items()]
+            if output in taken:  # clip.avi beside clip.mp4
+                output = output.with_name(source.name.replace(".", "_") + ".mp4")
+            taken.add(output)
+            outputs[source] = output
+    return list(outputs.items())
 
 
 def _done(summary: Summary) -> str:

@@ -8,13 +8,15 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.media.encoders import choose_encoder
-from rtstyle.media.output import check_output, make_parent
+from rtstyle.media.output import make_parent, partial_path
 from rtstyle.media.video_writer import VideoFileSink
 
 # Matroska needs no table at its end: cut off anywhere, it plays up to the last second.
 SUFFIX = ".mkv"
+_SUFFIXES = (SUFFIX, ".mp4", ".m4v", ".mov", ".webm")  # a GIF is drawn at its end, from all it was given
 # Seconds. A longer gap is no slow frame but a sleeping machine: the recording goes on without it.
 _LONGEST_GAP = 60
 # x264 beside a network on the same cores: veryfast costs half as much again for a tenth of the file.
@@ -38,7 +40,12 @@ class Recording:
     name = "recording"
 
     def __init__(self, path: Path, info: VideoInfo, say: Callable[[str], None] = lambda line: None) -> None:
-        check_output(path, overwrite=False)
+        if path.suffix.lower() not in _SUFFIXES:
+            raise RtstyleError(f"{path}: a recording ends in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}")
+        if path.exists():
+            raise RtstyleError(f"{path}: exists already; record under another name")
+        if (partial := partial_path(path)).is_file():  # all that is left of it
+            raise RtstyleError(f"{partial}: is left from an earlier recording; rename or remove it first")
         codec, _ = choose_encoder(path, None)
         self.path = path
         self._preset = _PRESETS.get(codec)

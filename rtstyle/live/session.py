@@ -103,7 +103,7 @@ class LiveSession:
 
         Raises what ended the source, and KeyboardInterrupt; the outputs are finished all the same.
         """
-        timer = threading.Timer(seconds, self._quit) if seconds is not None else None
+        timer = self._end_after(seconds)
         threads = torch.get_num_threads()
         # One core is left to capture, outputs and a browser: all threads of a frame wait for each other some
         # hundred times. On 2 cores beside a browser two threads took 78 ms a frame (p95) where one took 29.
@@ -114,19 +114,26 @@ class LiveSession:
         try:
             with latest(self.source) as frames:
                 self._frames = frames
-                if timer is not None:
-                    timer.daemon = True
-                    timer.start()
-                for frame in frames if not self._ended else ():
+                timer.start()
+                for number, frame in enumerate(frames if not self._ended else ()):
+                    if number == 0:
+                        timer.cancel()  # what is compiled for the first picture takes no time of the run
                     self._step(frame, frames)
                     if self._ended:
                         break
+                    if number == 0:
+                        timer = self._end_after(seconds)
+                        timer.start()
         finally:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
             torch.set_num_threads(threads)
             self._finish()
         return self.stats
+
+    def _end_after(self, seconds: float | None) -> threading.Timer:
+        timer = threading.Timer(seconds or 0, self._quit if seconds is not None else lambda: None)
+        timer.daemon = True
+        return timer
 
     def do(self, action: str, **arguments: Any) -> None:
         """Apply one of `ACTIONS`, from any thread, before the next frame is restyled.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from time import monotonic
 
 import av
@@ -49,6 +50,11 @@ class StreamOutput:
         # Without the key of a streaming service, which is a secret.
         host = re.match(r"(\w+://)(?:[^/@]*@)?([^/?]*)", url)
         self._label = f"{host[1]}{host[2]}" if host else url
+        if not host and (Path(url).is_file() or not Path(url).suffix):
+            what = "a file" if Path(url).exists() else "no address"
+            raise RtstyleError(
+                f"'{url}' is {what}; a stream goes to rtmp://host/app/key and its like, --record writes files"
+            )
         self._kind = next(kind for kind in _KINDS if re.match(kind[0], url))
         self._info = info
         self._say = say

@@ -23,10 +23,11 @@ class FrameFolderSink(Sink):
         self.path = Path(path)
         self.notes = ["a folder of pictures holds no times, sound or subtitles: left out"]
         check_output(self.path, overwrite=overwrite)
-        if self.path.exists():
-            _check_ours(self.path)
-        make_parent(self.path)
         self._partial = partial_path(self.path)
+        for folder in (self.path, self._partial):
+            if folder.exists():
+                _check_ours(folder)
+        make_parent(self.path)
         discard(self._partial)
         self._partial.mkdir()
         self._written = 0

@@ -22,13 +22,25 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
     """Refuse an output that would destroy something.
 
     Raises:
-        RtstyleError: it is one of the inputs, or it exists and `overwrite` is not set.
+        RtstyleError: it, or what it grows as, is one of the inputs; it exists and `overwrite` is not set; it
+            has a file's name and is a folder.
     """
     for source in inputs:
-        if path.exists() and source.exists() and path.samefile(source):
+        if _same(path, source):
             raise RtstyleError(f"{path}: is the input itself; write the output to another name")
+        if _same(partial_path(path), source):
+            raise RtstyleError(
+                f"{source}: is the input, and what {path.name} would be written over until it is complete; "
+                "write the output to another name"
+            )
+    if path.suffix and path.is_dir():
+        raise RtstyleError(f"{path}: is a folder; name a file in it")
     if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
         raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def make_parent(path: Path) -> None:
