@@ -1,5 +1,6 @@
 """What is there already is not lost: to an output, to what it grows as, to a recording or a stream."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 import rtstyle
 from rtstyle.cli import main
 from rtstyle.cli.image import _jobs
+from rtstyle.cli.options import vgg19_file
 from rtstyle.cli.video import _jobs_of_folder
 from rtstyle.media.frame_folder import FrameFolderSink
 from tests.families import save_family
@@ -146,3 +148,15 @@ def test_public_names_are_listed_and_make_the_loop(tmp_path: Path) -> None:
             sink.write(stylizer(frame))
     assert len(read(tmp_path / "out.mp4")[0]) == 3
     rtstyle.stylize_video(path, tmp_path / "small.mp4", stylizer=stylizer, size=32)
+
+
+def test_an_address_and_a_pipe_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["video", "http://127.0.0.1:1/x.mp4", str(tmp_path / "y.mp4"), "--style", "aa"]) == 1
+    assert "is an address; only live takes those" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe.mkv")
+    assert main(["video", str(tmp_path / "pipe.mkv"), str(tmp_path / "y.mp4"), "--style", "aa"]) == 1
+    assert "is no regular file" in capsys.readouterr().err
+
+
+def test_the_name_of_the_only_backbone_may_be_given() -> None:
+    assert vgg19_file("vgg19=a/b.safetensors") == vgg19_file("a/b.safetensors") == Path("a/b.safetensors")

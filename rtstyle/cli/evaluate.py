@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtstyle.cli.options import print_json
+from rtstyle.cli.options import print_json, vgg19_file
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gatys", type=int, default=0, metavar="N",
         help="optimise the pixels of the first N photos: the floor of both errors (0; minutes each)",
     )  # fmt: skip
-    parser.add_argument("--backbone-weights", type=Path, help="VGG19's file; without one it is fetched")
+    parser.add_argument(
+        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="its weights (fetched)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--json", action="store_true", help="print one object in place of the table")
 

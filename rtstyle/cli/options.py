@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -67,6 +68,11 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def vgg19_file(text: str) -> Path:
+    """Where VGG19 alone is asked for its name may be left out."""
+    return Path(text.removeprefix("vgg19="))
 
 
 def breadth(text: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rtstyle.cli.options import print_json
+from rtstyle.cli.options import print_json, vgg19_file
 from rtstyle.cli.outputs import check_style
 from rtstyle.errors import RtstyleError
 
@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=480, help="shorter side of the photos in pixels (480)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="style file to write (STYLE.safetensors)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing style")
-    parser.add_argument("--backbone-weights", type=Path, help="VGG19's file; without one it is fetched")
+    parser.add_argument(
+        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="its weights (fetched)"
+    )
     parser.add_argument("--json", action="store_true", help="print one object in place of the table")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,9 +37,12 @@ def open_media(path: Path, hwaccel: HWAccel | None = None) -> InputContainer:
         hwaccel: decodes its video, where it can.
     """
     if not path.exists():
-        raise RtstyleError(f"{path}: no such file")
+        address = re.match(r"(https?|rtsp|rtmps?|udp|srt):/", str(path))
+        raise RtstyleError(f"{path}: {'is an address; only live takes those' if address else 'no such file'}")
     if path.is_dir():
         raise RtstyleError(f"{path}: is a folder, not a video file")
+    if not path.is_file():
+        raise RtstyleError(f"{path}: is no regular file; a video is read more than once, so not from a pipe")
     size = path.stat().st_size
     if size == 0:
         raise RtstyleError(f"{path}: the file is empty (0 bytes)")
