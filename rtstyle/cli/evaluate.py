@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="optimise the pixels of the first N photos: the floor of both errors (0; minutes each)",
     )  # fmt: skip
     parser.add_argument(
-        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="its weights (fetched)"
+        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="VGG19's weights (fetched)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--json", action="store_true", help="print one object in place of the table")
@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
     device = pick_device(options.device)
     loaded = [(name, *load_style(name)) for name in (options.style, *options.beside)]
     card = loaded[0][1]
-    if options.size < 32:
-        raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 32 up")
+    if options.size < 16:
+        raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 16 up")
     size = card.recipe.get("style_size", options.size)
     paths = list_pictures(options.photos)
     scenes = load_scenes(options.flow, options.clip)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="style file to write (STYLE.safetensors)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing style")
     parser.add_argument(
-        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="its weights (fetched)"
+        "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="VGG19's weights (fetched)"
     )
     parser.add_argument("--json", action="store_true", help="print one object in place of the table")
 
