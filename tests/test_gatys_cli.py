@@ -18,6 +18,7 @@ from rtstyle.media.image_file import read_image
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.stylizers import gatys_memory, gatys_video
 from rtstyle.stylizers.gatys_layers import load_measuring, reach
+from rtstyle.training.plot import LossPlot
 from tests.media import Clip, read
 from tests.test_backbones import vgg_weights
 
@@ -85,11 +86,21 @@ def test_a_photo_becomes_a_painting_the_same_twice(place: Path, capsys: pytest.C
     assert torch.equal(pixels("again.png"), pixels("new/out.png"))
 
 
-def test_a_painting_outlives_its_curves(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (place / "curves.png").mkdir()
+def test_a_painting_outlives_its_curves(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = LossPlot.draw
+
+    def taken(plot: LossPlot) -> None:
+        (place / "curves.png").mkdir(exist_ok=True)  # somebody makes a folder of that name meanwhile
+        draw(plot)
+
+    monkeypatch.setattr(LossPlot, "draw", taken)
     assert gatys("photo.png", "a.png", "out.png", "--plot", "curves.png") == 0
     assert "cannot write picture 'curves.png'" in capsys.readouterr().err
     assert pixels("out.png").shape == (3, 48, 64)
+    assert gatys("photo.png", "a.png", "other.png", "--plot", "curves.png") == 1
+    assert "curves.png: is a folder; name a file in it" in capsys.readouterr().err
 
 
 def test_the_table_has_a_row_every_fifty_steps(

@@ -16,6 +16,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.openvino import OpenVINO, Untranslatable
+from rtstyle.engines.openvino_graph import saturates
 from rtstyle.engines.reduced import Measured, Reduced, measure_ranges
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, to_float
@@ -141,6 +142,30 @@ def test_8_bits_are_near_and_end_with_the_weights_they_were_measured_for() -> No
     assert torch.equal(engine(image), load_engine(other, "openvino", "cpu")(image))
     engine.load({key: value.double() for key, value in net.state_dict().items()})
     assert engine.name == "int8" and torch.equal(engine(image), rounded)
+
+
+@pytest.mark.parametrize(
+    ("machine", "able", "saturating"),
+    [
+        ("x86_64", {"avx2": True, "avx512_vnni": False, "avx_vnni": False}, True),
+        ("AMD64", {"avx_vnni": True}, False),
+        ("x86_64", {"avx512_vnni": True}, False),
+        ("arm64", {"dot": False}, False),
+    ],
+)
+def test_which_processors_add_8_bits_in_16(
+    machine: str, able: dict[str, bool], saturating: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert saturates() == saturating
+
+
+def test_weights_of_half_the_steps_are_near_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtstyle.engines.openvino_graph.saturates", lambda: True)
+    net, image = network(), picture(40, 48)
+    exact, rounded = load_engine(net, "openvino", "cpu"), load_engine(net, "int8", "cpu", in_8_bits(net))
+    assert (to_float(rounded(image)) - to_float(exact(image))).square().mean() < 10**-3
 
 
 def test_a_style_of_several_runs_in_float32_until_its_8_bits_are_compiled() -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 import rtstyle.cli.train_report
 import rtstyle.training
 from rtstyle.cli import main
+from rtstyle.cli.train_report import Report
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
@@ -266,9 +267,17 @@ def test_a_killed_run_does_not_stand_in_its_own_way(place: Path, monkeypatch: py
     assert fit() == 0 and (place / "picture.safetensors").exists()
 
 
-def test_a_run_does_not_end_for_its_preview(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("sheet.png", "plot.png"):  # a folder is no file, and is found out late
-        (place / name).mkdir()
+def test_a_run_does_not_end_for_its_preview(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Report.__enter__
+
+    def taken(report: Report) -> Report:
+        for name in ("sheet.png", "plot.png"):  # somebody makes folders of these names meanwhile
+            (place / name).mkdir()
+        return begin(report)
+
+    monkeypatch.setattr(Report, "__enter__", taken)
     assert train(*FIT, *NUMBERS[:-1], "--preview", "sheet.png", "--plot", "plot.png") == 0
     error = capsys.readouterr().err
     assert "cannot write picture 'sheet.png'" in error and "cannot write picture 'plot.png'" in error
