@@ -27,7 +27,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results (out)")
     parser.add_argument("--seconds", type=int, default=8, help="length of the scene (8)")
+    # A drawn scene is smooth: this style paints into plain areas, where others stay plain.
+    parser.add_argument("--style", default="composition_vii", help="of the result (composition_vii)")
     options, rest = parser.parse_known_args()
+    rest += ["--style", options.style]
     scene, result, sheet = (options.out / n for n in ("demo_input.mp4", "demo.mp4", "demo.png"))
     print(f"drawing a scene of {options.seconds} s ...", flush=True)
     draw_scene(scene, options.seconds)
