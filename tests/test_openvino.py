@@ -16,7 +16,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 from rtstyle.engines import load_engine
 from rtstyle.engines.eager import Eager
 from rtstyle.engines.openvino import OpenVINO, Untranslatable
-from rtstyle.engines.openvino_graph import saturates
+from rtstyle.engines.processor import saturates
 from rtstyle.engines.reduced import Measured, Reduced, measure_ranges
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, to_float

@@ -1,11 +1,11 @@
 """One step of learning: forward, objective, backward, update, the same in one process or several."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from rtstyle.engines.processor import has_bfloat16
 from rtstyle.networks import Network
 from rtstyle.perception.backbones import Backbone
 from rtstyle.training.distributed import Processes
@@ -64,7 +64,7 @@ class Learner:
         output, later = both.chunk(2)
         # The network itself stays in float32: a sixth of the work, slower in bfloat16 on a processor, and
         # rounded to eight bits its pictures would differ by more than the temporal error is to measure.
-        half = recipe.bfloat16 and has_bfloat16(device)
+        half = recipe.bfloat16 and (device.type != "cpu" or has_bfloat16())
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self._objective(output, batch.photo)
         terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, batch.views)
@@ -86,12 +86,3 @@ class Learner:
         return Lesson(
             dict(zip(terms, parts, strict=True)), finite > 0, output_spread, photo_spread, told_share > 0
         )
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device gains from bfloat16; a processor without instructions for it loses much."""
-    if device.type != "cpu":
-        return True
-    # A PyTorch that cannot tell yet has no such function.
-    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))

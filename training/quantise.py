@@ -1,5 +1,6 @@
 """What of a style can be computed in 8 bits with no harm: tried, and measured on photos not tried on."""
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,35 +52,33 @@ def quantise(
     def rounded(reduced: Reduced) -> Restyle:
         return _restyle(load_engine(network, "int8", "cpu", [(network.state_dict(), reduced)]))
 
-    def flicker_of(reduced: Reduced, pictures: Sequence[Tensor], own: float) -> float:
-        return flicker_ratio(pictures, rounded(reduced)) / own
-
     ranges = measure_ranges(network, (read_picture(path, size) for path in photos[::2]))
     small = [read_picture(path, size // 2) for path in photos[: 2 * CHOOSING : 2]]
     own = flicker_ratio(small, exact)
+    wanted = _pictures(exact, small)
     alone = {}
     for name in ranges:
-        one = Reduced({name: ranges[name]}, False)
-        way = rounded(one)
-        if _nearness(way, exact, small)[0] >= CLEAR:  # else its rounding shows, however steady it is
+        way = rounded(Reduced({name: ranges[name]}, False))
+        if statistics.mean(_nearness(way, small, wanted)) >= CLEAR:  # else it shows, however steady
             alone[name] = flicker_ratio(small, way) / own
     # What cannot be measured here is not allowed anywhere.
-    bfloat16 = flicker_of(Reduced({}, True), small, own) if has_bfloat16() else None
+    bfloat16 = flicker_ratio(small, rounded(Reduced({}, True))) / own if has_bfloat16() else None
 
     held_out = [read_picture(path, size) for path in photos[1::2]]
     steady = held_out[:STEADY_PHOTOS]
     own = flicker_ratio(steady, exact)
     style_error = nearness(exact, held_out, painting, backbone)["style_error"]
+    wanted = _pictures(exact, held_out)
     for reduced in attempts(ranges, alone, bfloat16):
-        flicker = flicker_of(reduced, steady, own)
+        way = rounded(reduced)
+        flicker = flicker_ratio(steady, way) / own
         last = not reduced.ranges and not reduced.bfloat16
         if flicker > MOST_FLICKER and not last:
             continue  # the rest takes longer to measure
-        way = rounded(reduced)
-        near, worst = _nearness(way, exact, held_out)
+        near = _nearness(way, held_out, wanted)
         figures = {
-            "psnr": round(near, 2),
-            "worst_psnr": round(worst, 2),
+            "psnr": round(statistics.mean(near), 2),
+            "worst_psnr": round(min(near), 2),
             "style_error": round(nearness(way, held_out, painting, backbone)["style_error"] / style_error, 4),
             "flicker": round(flicker, 4),
             "photos": len(held_out),
@@ -106,10 +105,13 @@ def attempts(ranges: Ranges, alone: Mapping[str, float], bfloat16: float | None)
         yield Reduced({}, rest)
 
 
-def _nearness(way: Restyle, exact: Restyle, photos: Sequence[Tensor]) -> tuple[float, float]:
-    """PSNR of what a way makes to what float32 makes, the mean and the lowest, in dB."""
-    near = [psnr(way(photo[None]), exact(photo[None])) for photo in photos]
-    return sum(near) / len(near), min(near)
+def _pictures(way: Restyle, photos: Sequence[Tensor]) -> list[Tensor]:
+    return [way(photo[None]) for photo in photos]
+
+
+def _nearness(way: Restyle, photos: Sequence[Tensor], wanted: Sequence[Tensor]) -> list[float]:
+    """PSNR of what a way makes of each photo to what is wanted, in dB."""
+    return [psnr(way(photo[None]), picture) for photo, picture in zip(photos, wanted, strict=True)]
 
 
 def _restyle(engine: Engine) -> Restyle:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from rtstyle.benchmark.stages import settle
+
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices: large enough that more gains no speed
 COPIED = 2**28  # bytes; far more than any cache
 _ENOUGH = 0.5  # seconds
@@ -69,15 +71,13 @@ def _copy(device: torch.device, size: int) -> float:
 
 def _rate(step: Callable[[], object], amount: int, device: torch.device) -> float:
     """Amount a second, over about `_ENOUGH` seconds after one step to warm up."""
-    gpu = device.type == "cuda"
-    settle: Callable[[], object] = partial(torch.cuda.synchronize, device) if gpu else int
-    at_once = 16 if gpu else 1  # a step of a tenth of a millisecond is not to be waited for by itself
+    at_once = 16 if device.type == "cuda" else 1  # else short steps are waited for longer than they take
     step()
-    settle()
+    settle(device)
     begin, steps, seconds = perf_counter(), 0, 0.0
     while seconds < _ENOUGH:
         for _ in range(at_once):
             step()
-        settle()
+        settle(device)
         steps, seconds = steps + at_once, perf_counter() - begin
     return amount * steps / seconds

@@ -76,10 +76,13 @@ def vgg19_file(text: str) -> Path:
 
 
 def breadth(text: str) -> float:
+    from rtstyle.stylizers.strokes import BROADEST, FINEST  # not before one is given: it needs PyTorch
+
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0.25 <= value <= 16:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.25 (finer) to 16 (broader)")
+    if not FINEST <= value <= BROADEST:
+        allowed = f"{FINEST:g} (finer) to {BROADEST:g} (broader)"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {allowed}")
     return value

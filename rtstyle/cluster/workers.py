@@ -78,8 +78,10 @@ def restyle_segment(job: Job, segment: Segment, stylizer: Divisible, threads: in
     """
     # Every segment in the size of the whole, though the picture may change size on the way.
     size = (job.info.width, job.info.height)
-    span = {"start": segment.start, "end": segment.end}
-    with VideoFileSource(job.source, size=size, device=getattr(stylizer, "device", None), **span) as source:
+    device = getattr(stylizer, "device", None)
+    with VideoFileSource(
+        job.source, size=size, start=segment.start, end=segment.end, device=device
+    ) as source:
         source.span = replace(source.span, origin=job.origin)  # one clock for all
         sink = PacketSink(job, threads)
         try:

@@ -105,7 +105,9 @@ class Graph(Eager):
                     recording = self._record(image)
             except torch.OutOfMemoryError:
                 raise
-            except RuntimeError as error:
+            except Exception as error:
+                if not isinstance(error, RuntimeError):  # Triton's own: no room for a kernel
+                    self._leave_kernels(_line(error))
                 self._failed += 1
                 if self._failed == _TRIES:
                     self._recorded.clear()
@@ -113,9 +115,6 @@ class Graph(Eager):
                     # PyTorch ends a recording that broke with another error over the true one.
                     reason = _line(error.__context__ or error)
                     self.notes.append(f"no CUDA graph could be recorded, so it is slower: {reason}")
-                return None
-            except Exception as error:  # Triton's own: a kernel that this GPU has no room for
-                self._leave_kernels(_line(error))
                 return None
         self._recorded[key] = recording  # put at the end again: the first is the one not used for longest
         return recording

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 from rtstyle.engines.openvino_blocks import FUNCTIONS, MOVES, Node, channels, convolution, integers, reflect
 from rtstyle.engines.openvino_cells import smoothed_apart, smoothed_cells, weighed_apart
 from rtstyle.engines.openvino_import import openvino, ops
+from rtstyle.engines.processor import saturates
 from rtstyle.engines.reduced import LEVELS, Ranges, balanced
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak
@@ -252,16 +252,3 @@ def _rounded_kernel(kernel: np.ndarray) -> Node:
     reach = 2 * peak if saturates() else peak
     low, high = ops.constant(-reach), ops.constant(reach)
     return ops.fake_quantize(ops.constant(kernel), low, high, low, high, LEVELS - 1)
-
-
-def saturates() -> bool:
-    """Whether this processor adds two 8-bit products in 16 bits: x86 before VNNI.
-
-    Two of 255 · 127 do not fit there, and pictures came out at 17 dB; two of 255 · 64 do.
-    """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    # A PyTorch that has no such function yet knows one of the three.
-    known = able or {"avx512_vnni": torch.cpu._is_vnni_supported()}
-    return not any(known.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import peak, to_packed
+from rtstyle.frame import to_bytes, to_float, to_packed
 
 FINEST, BROADEST = 0.25, 16.0
 # How much of the light and dark that the smaller picture could not hold is laid over the enlarged painting:
@@ -56,8 +56,7 @@ def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
     if image.shape[1:] == (height, width):
         return image
     if image.is_cuda:
-        values = F.interpolate(image[None].float(), (height, width), mode="bicubic", antialias=True)[0]
-        return values.add_(0.5).clamp_(0, peak(image.dtype)).to(image.dtype)
+        return to_bytes(_interpolated(to_float(image), size), image.dtype)
     smaller = width * height < image.shape[1] * image.shape[2]
     way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return torch.from_numpy(cv2.resize(to_packed(image), size, interpolation=way)).permute(2, 0, 1)
@@ -67,9 +66,8 @@ def _with_detail(painted: Tensor, image: Tensor, seen: Tensor) -> Tensor:
     """``painted`` with half of what was lost of the light of ``image`` when it was made ``seen``."""
     height, width = image.shape[1:]
     if image.is_cuda:
-        kept = F.interpolate(_light(seen)[None, None], (height, width), mode="bicubic", antialias=True)
-        values = painted.float().add_(_light(image) - kept[0, 0], alpha=_DETAIL)
-        return values.add_(0.5).clamp_(0, peak(image.dtype)).to(image.dtype)
+        light = _light(image) - _interpolated(_light(seen), (width, height))
+        return to_bytes(to_float(painted).add_(light, alpha=_DETAIL), image.dtype)
     there, rest = (cv2.cvtColor(to_packed(each), cv2.COLOR_RGB2GRAY) for each in (image, seen))
     rest = cv2.resize(rest, (width, height), interpolation=cv2.INTER_CUBIC)
     in_bytes = image.dtype == torch.uint8
@@ -79,7 +77,12 @@ def _with_detail(painted: Tensor, image: Tensor, seen: Tensor) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
+def _interpolated(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Floats (C, H, W) made (width, height), on a GPU."""
+    return F.interpolate(values[None], size[::-1], mode="bicubic", antialias=True)[0]
+
+
 def _light(image: Tensor) -> Tensor:
-    """The gray of (3, H, W), as OpenCV makes it, (H, W) floats."""
-    red, green, blue = image.float()
+    """The gray of (3, H, W), as OpenCV makes it, (1, H, W) in [0, 1]."""
+    red, green, blue = to_float(image).split(1)
     return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
