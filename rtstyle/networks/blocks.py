@@ -16,9 +16,14 @@ class Network(nn.Module):
 
     Any H and W from ``smallest_side`` up are taken: ``forward`` reflects the right and bottom edge
     up to a whole multiple of ``multiple_of`` and crops the result back. The output is not clamped;
-    whoever turns it into bytes does that. ``config`` holds the numbers the network was built from.
+    whoever turns it into bytes does that.
+
+    Attributes:
+        config: the numbers the network was built from.
+        reach: pixels from one of the result to the farthest it depends on, the norms' statistics aside.
     """
 
+    reach: int
     name: ClassVar[str]
     multiple_of: ClassVar[int]  # sides the inner layers need
     smallest_side: ClassVar[int] = 16  # pixels; below, reflection runs out of picture at the coarsest scale

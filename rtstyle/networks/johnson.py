@@ -24,6 +24,7 @@ class Johnson(Network):
     def __init__(self, *, width: int = 32) -> None:
         """``width``: channels at full resolution; twice as many at half, four times at a quarter."""
         super().__init__({"width": width})
+        self.reach = 57
         half, quarter = 2 * width, 4 * width
         self.conv1 = ReflectConv(3, width, 9)
         self.in1 = InstanceNorm(width)

@@ -59,6 +59,7 @@ class Swift(Network):
                 "eighth_blocks": eighth_blocks,
             }
         )
+        self.reach = 35 + 2 * (4 * quarter_blocks + 8 * eighth_blocks)
         pixels = 3 * 2 * 2
         self.down1 = ReflectConv(pixels, quarter, 3, stride=2)
         self.down1_norm = InstanceNorm(quarter)
