@@ -156,6 +156,10 @@ def test_a_video(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert (said["frames"], said["width"], said["height"]) == (4, 96, 64)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "dream.mp4"]
     assert dream(folder, str(tmp_path / "clip.mp4"), tmp_path / "dream.png") == 1
+    part = ("--start", "0.1", "--end", "0.3", "--overwrite", "--quiet")
+    assert dream(folder, str(tmp_path / "clip.mp4"), tmp_path / "dream.mp4", *part) == 0
+    with VideoFileSource(tmp_path / "dream.mp4") as clip:
+        assert len(list(clip)) == 2
     assert "is a video" in capsys.readouterr().err
 
 
@@ -286,6 +290,7 @@ def test_a_loop_ends_where_it_begins() -> None:
         ("photo.png", "out.txt", (), "give a picture (.jpg"),
         ("absent.png", "out.png", (), "no such file; the input is a picture, a video, or 'noise'"),
         ("photo.png", "out.mp4", (), "say how the picture moves: --zoom, --rotate or --shift"),
+        ("photo.png", "out.png", ("--end", "0:02"), "--end: of a video; "),
         ("photo.png", "out.png", ("--zoom", "1.2"), "--zoom: for a journey from a picture to a video, not"),
         ("photo.png", "out.mp4", ("--zoom", "0"), "--zoom 0: times larger each second"),
         ("photo.png", "out.mp4", ("--zoom", "40"), "--zoom 40: times larger each second"),

@@ -268,6 +268,7 @@ BAD = {
     "photo.png a.png o.png --every 4": "o.00008.png: exists already; use --overwrite",
     "photo.png a.png o.png --compare vgg19 --every 4": "--compare makes several; choose",
     "photo.png a.png mask.png --mask mask.png --overwrite": "mask.png: is the input itself",
+    "photo.png a.png o.png --start 1": "--start: of a video; o.png is made from a picture",
     "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",
     "photo.png a.png o.png --compare vgg19,vgg20": "no backbone named 'vgg20'; there are: vgg19",
 }
@@ -329,6 +330,15 @@ def test_a_video_stopped_goes_on_and_is_the_same(
     assert not Path("out.frames").exists()
     for one, other in zip(read(Path("whole.mp4"))[0], read(Path("out.mp4"))[0], strict=True):
         assert torch.equal(one.image, other.image)
+
+
+def test_a_part_of_a_video(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times = [float(frame.time) for frame in read(clip)[0]]
+    begin, over = (times[0] + times[1]) / 2, (times[2] + times[3]) / 2
+    assert paint_video("out.mp4", "--start", f"{begin}", "--end", f"{over}", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 2
+    assert paint_video("later.mp4", "--start", "9") == 1
+    assert "start 9 s lies beyond the end of clip.mp4" in line(capsys)
 
 
 def test_a_still_mask_lies_on_every_frame(clip: Path) -> None:

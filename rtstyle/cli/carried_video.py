@@ -13,6 +13,7 @@ from tqdm import tqdm
 from rtstyle.api import stylize_video
 from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.frame import to_float
+from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.stylizers.carried import Carried, Maker
 from rtstyle.stylizers.kept import Kept
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from rtstyle.pipeline import Progress
 
 
-def first_frame(source: Path) -> Tensor:
-    """(3, H, W) in [0, 1]."""
-    with VideoFileSource(source) as clip:
+def first_frame(source: Path, start: str | None, end: str | None) -> Tensor:
+    """(3, H, W) in [0, 1], of the part from ``start`` to ``end``, times as typed. Raises RtstyleError."""
+    begin, over = (None if time is None else parse_time(time) for time in (start, end))
+    with VideoFileSource(source, start=begin, end=over) as clip:
         return to_float(next(iter(clip)).image)
 
 
@@ -44,7 +46,7 @@ def carry_video(
     done: str,
     layers: list[str] | None = None,
 ) -> int:
-    """Write ``options.output``; returns the exit code.
+    """Write ``options.output``, of the part of the clip that is asked for; returns the exit code.
 
     Args:
         settings: all that shapes the frames beside the clip, for `Kept`.
@@ -55,7 +57,8 @@ def carry_video(
     height, width = size
     folder = options.output.with_suffix(".frames")
     clip = {"clip": str(source.resolve()), "bytes": str(source.stat().st_size)}
-    kept = Kept(make, folder, {**settings, **clip})
+    span = {"--start": options.start, "--end": options.end}
+    kept = Kept(make, folder, {**settings, **clip, **span})
     stylizer = Carried(kept, finish)
     with tqdm(unit="frame", disable=not shows_progress(options), leave=False) as bar:
 
@@ -67,7 +70,8 @@ def carry_video(
         try:
             summary = stylize_video(
                 source, options.output,
-                stylizer=stylizer, size=f"{width}x{height}", overwrite=options.overwrite, listener=show,
+                stylizer=stylizer, size=f"{width}x{height}", start=options.start, end=options.end,
+                overwrite=options.overwrite, listener=show,
             )  # fmt: skip
         except BaseException:
             bar.close()

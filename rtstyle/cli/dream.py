@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtstyle.cli.options import add_report_options, print_json, say, share, shows_progress
+from rtstyle.cli.options import (
+    add_report_options,
+    add_span_options,
+    check_no_span,
+    print_json,
+    say,
+    share,
+    shows_progress,
+)
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--panorama", action="store_true", help="360 degrees, equirectangular: no seam, no edge"
     )
+    add_span_options(group)
     group = parser.add_argument_group("what dreams")
     add_backbone_options(group, BACKBONE)
     group.add_argument(
@@ -98,6 +107,8 @@ def run(options: argparse.Namespace) -> int:
             f"{options.input} is a video, {output} a picture; name a video, as {output.stem}.mp4"
         )
     _check(options, still)
+    if still:
+        check_no_span(options)
     check_files(dict(options.backbone_weights), [options.backbone])
     make_parent(output)
     device = pick_device(options.device)

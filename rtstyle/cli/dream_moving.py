@@ -48,7 +48,7 @@ _SAME = (
 def video(options: argparse.Namespace, device: torch.device) -> int:
     """A video, each frame's dream carried on from the last along the flow."""
     source = Path(options.input)
-    size = even(fit(first_frame(source), options.size, MOVING_DREAM_SIZE))
+    size = even(fit(first_frame(source, options.start, options.end), options.size, MOVING_DREAM_SIZE))
     mask = None if options.mask is None else read_mask(options.mask, size).to(device)
     activations, notes = load_activations(options, device, size, options.layers)
     dream = make_dream(options, activations)

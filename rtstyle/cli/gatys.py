@@ -18,7 +18,7 @@ from rtstyle.cli.gatys_options import (
     sides,
     whole,
 )
-from rtstyle.cli.options import add_report_options, print_json, say
+from rtstyle.cli.options import add_report_options, add_span_options, check_no_span, print_json, say
 from rtstyle.cli.outputs import check_picture
 from rtstyle.errors import RtstyleError
 
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--content-mask", type=Path, metavar="FILE", help="white where the photo's content counts"
     )
+    add_span_options(group)
     group = parser.add_argument_group("style")
     add_number(group, "--style-weight", defaults.STYLE_WEIGHT, "how much the painting counts")
     add_number(group, "--content-weight", defaults.CONTENT_WEIGHT, "how much the photo counts")
@@ -106,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
     check_weights(options, options.compare or [options.backbone], layers)
     if is_clip(options.output):
         return paint_clip(options, pick_device(options.device))
+    check_no_span(options)
     _check_outputs(options)
     device = pick_device(options.device)
     inputs = read_inputs(options, device)

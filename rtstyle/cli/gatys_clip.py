@@ -36,7 +36,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     if is_image_name(options.content):
         raise RtstyleError(f"{options.output} is a video, {options.content} a picture; name a picture")
     check_output(options.output, overwrite=options.overwrite, inputs=(options.content, *options.styles))
-    first = first_frame(options.content)
+    first = first_frame(options.content, options.start, options.end)
     size = even(size_asked(options, first))
     plan = make_plan(size, options.steps, options.scales)
     styles, kept = read_styles(options, first, size, device)

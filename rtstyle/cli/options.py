@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rtstyle.errors import RtstyleError
+
 
 def add_style_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("style")
@@ -36,6 +38,17 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="print one summary object on stdout")
     group.add_argument("--progress", action="store_true", help="show progress even when not on a terminal")
     group.add_argument("--quiet", action="store_true", help="show neither progress nor notes")
+
+
+def add_span_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--start", metavar="TIME", help="seconds or [H:]MM:SS from the beginning of the video")
+    group.add_argument("--end", metavar="TIME", help="likewise; the first instant left out")
+
+
+def check_no_span(options: argparse.Namespace) -> None:
+    """Raises RtstyleError where a part of a video is asked for and there is none."""
+    if given := [f"--{name}" for name in ("start", "end") if getattr(options, name) is not None]:
+        raise RtstyleError(f"{', '.join(given)}: of a video; {options.output} is made from a picture")
 
 
 def shows_progress(options: argparse.Namespace) -> bool:

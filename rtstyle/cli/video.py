@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtstyle.cli.allocator import keep_freed_memory
 from rtstyle.cli.options import (
     add_report_options,
+    add_span_options,
     add_style_options,
     print_json,
     print_totals,
@@ -45,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("picture")
     group.add_argument("--size", metavar="WxH|H", help="1280x720, or a height alone (as the input)")
-    group.add_argument("--start", metavar="TIME", help="seconds or [H:]MM:SS from the beginning")
-    group.add_argument("--end", metavar="TIME", help="likewise; the first instant left out")
+    add_span_options(group)
     group = parser.add_argument_group("file")
     group.add_argument(
         "--codec", help="h264, hevc, av1, vp9; of a GPU, h264_nvenc, hevc_nvenc (h264; webm: vp9)"
