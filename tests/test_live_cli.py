@@ -2,12 +2,15 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rtstyle.cli import main
+from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live import window
 from rtstyle.live.session import LiveSession
 from tests.families import save_family
@@ -151,3 +154,24 @@ def test_doctor_names_cameras(capsys: pytest.CaptureFixture[str], monkeypatch: p
         "/dev/video0 Eye (MJPG 1280x720 at 30; 1 more)",
         "/dev/video2 Shut (cannot be asked: in use, or no permission)",
     ]
+
+
+class Silent(Source):
+    """A camera that gives no frame."""
+
+    info = VideoInfo(64, 48, Fraction(30))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+def test_no_frame_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.media.camera.open_camera", lambda *_: Silent())
+    assert run("--camera", "7", "--record", tmp_path / "out.mkv", "--style", "aa") == 1
+    assert "no frame came from --camera 7" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

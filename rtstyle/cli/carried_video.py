@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rtstyle.api import stylize_video
-from rtstyle.cli.options import print_json, say, shows_progress
+from rtstyle.cli.options import counted, print_json, say, shows_progress
 from rtstyle.frame import to_float
 from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource
@@ -81,7 +81,7 @@ def carry_video(
     kept.discard()
     say(options, summary.notes, source.name)
     found = f", {kept.found} of them from the run before" if kept.found else ""
-    what = [f"{summary.frames} frames{found}", f"{width}x{height}", *(layers or [])]
+    what = [f"{counted(summary.frames)}{found}", f"{width}x{height}", *(layers or [])]
     say(options, [f"{options.output}: {', '.join(what)}, {summary.seconds:.0f} s"])
     if options.json:
         more = {"layers": layers} if layers else {}

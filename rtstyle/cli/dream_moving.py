@@ -17,7 +17,7 @@ from tqdm import tqdm
 from rtstyle.api import kept_partial
 from rtstyle.cli.carried_video import carry_video, even, first_frame
 from rtstyle.cli.dream_inputs import fit, load_activations, make_dream, read_inputs, read_mask, shown, size_of
-from rtstyle.cli.options import print_json, say, shows_progress
+from rtstyle.cli.options import counted, print_json, say, shows_progress
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo, to_bytes
 from rtstyle.media.video_writer import VideoFileSink
@@ -109,12 +109,12 @@ def journey(options: argparse.Namespace, device: torch.device) -> int:
         except BaseException:
             bar.close()
             if (partial := kept_partial(output)) is not None:
-                say(options, [f"stopped after {done} frames; they are kept in {partial}"])
+                say(options, [f"stopped after {counted(done)}; what is finished is kept in {partial}"])
             raise
     seconds = perf_counter() - begin
     say(options, sink.notes, output.name)
     layers = activations.layers
-    say(options, [f"{output}: {count} frames, {size[1]}x{size[0]}, {', '.join(layers)}, {seconds:.0f} s"])
+    say(options, [f"{output}: {counted(count)}, {size[1]}x{size[0]}, {', '.join(layers)}, {seconds:.0f} s"])
     if options.json:
         print_json({
             "output": str(output), "frames": count, "width": size[1], "height": size[0],

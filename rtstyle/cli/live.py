@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtstyle.cli.options import add_style_options, print_json, say
+from rtstyle.cli.options import add_style_options, counted, print_json, say
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
             _run(options, session, windowed)
         finally:
             _report(options, session)
+    if not session.stats.latency.count:
+        raise RtstyleError(f"no frame came from --camera {options.camera}")
     return 1 if session.broken else 0
 
 
@@ -219,7 +221,7 @@ def _report(options: argparse.Namespace, session: LiveSession) -> None:
     say(
         options,
         [
-            f"{figures['frames_out']} frames in {figures['seconds']:.1f} s ({figures['fps_out']:.1f} fps),"
+            f"{counted(figures['frames_out'])} in {figures['seconds']:.1f} s ({figures['fps_out']:.1f} fps),"
             f" {figures['dropped']} dropped; from camera to picture {latency['p50']:.0f} ms,"
             f" 95 of 100 within {latency['p95']:.0f} ms"
         ],

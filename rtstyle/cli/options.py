@@ -62,6 +62,11 @@ def say(options: argparse.Namespace, lines: Iterable[str], about: str = "") -> N
             print(f"rtstyle: {about}{': ' if about else ''}{line}", file=sys.stderr)
 
 
+def counted(count: int) -> str:
+    """So many frames, in words."""
+    return f"{count} frame{'s' * (count != 1)}"
+
+
 def print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False))
 

@@ -13,6 +13,7 @@ from rtstyle.cli.options import (
     add_report_options,
     add_span_options,
     add_style_options,
+    counted,
     print_json,
     print_totals,
     say,
@@ -136,7 +137,7 @@ def _run_one(
         except BaseException:
             bar.close()
             if finished and (partial := kept_partial(output)) is not None:
-                say(options, [f"stopped after {finished} frames; they are kept in {partial}"])
+                say(options, [f"stopped after {counted(finished)}; what is finished is kept in {partial}"])
             raise
     say(options, summary.notes, source.name)
     say(options, [_done(summary)])
@@ -194,6 +195,6 @@ def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
 def _done(summary: Summary) -> str:
     size = f"{summary.width}x{summary.height}"
     return (
-        f"{summary.output}: {summary.frames} frames, {size}, {summary.style}, {summary.engine},"
+        f"{summary.output}: {counted(summary.frames)}, {size}, {summary.style}, {summary.engine},"
         f" {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
     )

@@ -36,6 +36,10 @@ _RECORDING_DEPTH = 24
 Size = tuple[int, int]
 
 
+def _nothing() -> None:
+    """What is called off where there is nothing to call off."""
+
+
 class LiveSession:
     """Restyles the newest frame of a live source for outputs, until told to quit.
 
@@ -103,7 +107,7 @@ class LiveSession:
 
         Raises what ended the source, and KeyboardInterrupt; the outputs are finished all the same.
         """
-        timer = self._end_after(seconds)
+        call_off = _nothing
         threads = torch.get_num_threads()
         # One core is left to capture, outputs and a browser: all threads of a frame wait for each other some
         # hundred times. On 2 cores beside a browser two threads took 78 ms a frame (p95) where one took 29.
@@ -114,26 +118,29 @@ class LiveSession:
         try:
             with latest(self.source) as frames:
                 self._frames = frames
-                timer.start()
+                call_off = self._end_after(seconds)
                 for number, frame in enumerate(frames if not self._ended else ()):
                     if number == 0:
-                        timer.cancel()  # what is compiled for the first picture takes no time of the run
+                        call_off()  # what is compiled for the first picture takes no time of the run
                     self._step(frame, frames)
                     if self._ended:
                         break
                     if number == 0:
-                        timer = self._end_after(seconds)
-                        timer.start()
+                        call_off = self._end_after(seconds)
         finally:
-            timer.cancel()
+            call_off()
             torch.set_num_threads(threads)
             self._finish()
         return self.stats
 
-    def _end_after(self, seconds: float | None) -> threading.Timer:
-        timer = threading.Timer(seconds or 0, self._quit if seconds is not None else lambda: None)
+    def _end_after(self, seconds: float | None) -> Callable[[], None]:
+        """Quit in so many seconds, if any are given, unless what is returned is called before."""
+        if seconds is None:
+            return _nothing
+        timer = threading.Timer(seconds, self._quit)
         timer.daemon = True
-        return timer
+        timer.start()
+        return timer.cancel
 
     def do(self, action: str, **arguments: Any) -> None:
         """Apply one of `ACTIONS`, from any thread, before the next frame is restyled.
