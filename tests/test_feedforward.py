@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -255,3 +256,18 @@ def test_a_fade_to_black_fades(monkeypatch: pytest.MonkeyPatch) -> None:
         wanted = to_bytes(torch.lerp(to_float(image), to_float(alone), part)) if 0 < part < 1 else image
         assert torch.equal(styled, wanted if part < 1 else alone)
     assert torch.equal(styled, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "said"),
+    [
+        (np.zeros((4, 5, 3), np.uint8), RtstyleError, r"got ndarray; .*permute\(2, 0, 1\)"),
+        (torch.zeros(4, 5, 3, dtype=torch.uint8), RtstyleError, "channels last"),
+        (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), RtstyleError, r"got \(1, 3, 4, 5\)"),
+        (torch.zeros(3, 4, 5), TypeError, "float32; allowed are uint8 and uint16"),
+    ],
+)
+def test_what_is_no_image_is_said(image: object, error: type[Exception], said: str) -> None:
+    for strength in (0.0, 1.0):
+        with pytest.raises(error, match=said):
+            palette(strength=strength)(Frame(image))  # type: ignore[arg-type]

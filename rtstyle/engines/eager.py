@@ -22,7 +22,10 @@ LARGEST = 2**32
 
 
 def check_image(image: Tensor) -> None:
-    """Raise RtstyleError for another shape than (3, H, W), TypeError for samples not uint8 or uint16."""
+    """Raise RtstyleError for no tensor of shape (3, H, W), TypeError for samples not uint8 or uint16."""
+    if not isinstance(image, Tensor):
+        advice = "of an array: torch.from_numpy(array).permute(2, 0, 1)"
+        raise RtstyleError(f"an image is a tensor (3, H, W), got {type(image).__name__}; {advice}")
     if image.dim() != 3 or image.shape[0] != 3:
         shape = tuple(image.shape)
         raise RtstyleError(f"an image has shape (3, H, W), got {shape}; channels last? permute(2, 0, 1)")

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from rtstyle.engines import Engine
+from rtstyle.engines.eager import check_image
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, peak, to_bytes, to_float
 from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
@@ -169,6 +170,7 @@ class FeedForward:
 
     def prepare(self, frame: Frame) -> Callable[[], Frame]:
         """See `Divisible`: mix and strength are those of now, restyling may be done in any thread."""
+        check_image(frame.image)
         return partial(self._restyle, frame, self._travel.move(frame.time), self.strength)
 
     def at_once(self, width: int, height: int) -> int:
