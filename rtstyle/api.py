@@ -16,7 +16,7 @@ from rtstyle.engines import Engine, pick_device
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Stylizer
 from rtstyle.media.companions import Companions
-from rtstyle.media.frame_folder import FrameFolderSink
+from rtstyle.media.frame_folder import RATE, FrameFolderSink, FrameFolderSource
 from rtstyle.media.geometry import parse_size
 from rtstyle.media.image_file import read_image, write_image
 from rtstyle.media.output import check_output, make_parent, partial_path
@@ -115,6 +115,7 @@ def stylize_video(
     size: str | int | None = None,
     start: str | float | Fraction | None = None,
     end: str | float | Fraction | None = None,
+    fps: float | Fraction | None = None,
     codec: str | None = None,
     crf: int | None = None,
     preset: str | None = None,
@@ -125,6 +126,7 @@ def stylize_video(
     """Restyle one video file; sound, subtitles, times, chapters and metadata go along.
 
     Args:
+        source: a video file, or a folder of pictures, which are its frames.
         output: its extension names the container (mp4, m4v, mov, mkv, webm, gif); without one it is a
             folder of PNGs.
         style, strength, strokes, device, engine: as in `load_stylizer`.
@@ -132,6 +134,7 @@ def stylize_video(
         tour: go through the styles of ``a,b,c`` in turn, so many seconds from each to the next.
         size: ``1280x720``, or a height alone; the input's size if None.
         start, end: seconds or ``[H:]MM:SS`` from the beginning of the input.
+        fps: frames a second of a folder of pictures; 25 if None. A video has its own times.
         codec, crf, preset: of the encoder; H.264, crf 18, veryfast if None (webm: VP9).
         listener: called with a `Progress` after each frame.
         farm: have these workers restyle it, segment by segment, each with a stylizer of its own; style
@@ -144,11 +147,20 @@ def stylize_video(
     source, output = Path(source), Path(output)
     check_output(output, overwrite=overwrite, inputs=(source,))
     wanted = parse_size(str(size)) if size is not None else None
-    # A farm's workers read for themselves.
-    place = _device(stylizer, device) if farm is None else None
-    with VideoFileSource(
-        source, size=wanted, start=_seconds(start), end=_seconds(end), device=place
-    ) as frames:
+    begin, over = _seconds(start), _seconds(end)
+    frames: VideoFileSource | FrameFolderSource
+    if source.is_dir():
+        if farm is not None:
+            raise RtstyleError(f"{source}: pictures are not read in segments; leave out --ray")
+        rate = RATE if fps is None else fps
+        frames = FrameFolderSource(source, rate=rate, size=wanted, start=begin, end=over)
+    else:
+        if fps is not None:
+            raise RtstyleError(f"fps is for a folder of pictures; {source} has its own times")
+        # A farm's workers read for themselves.
+        place = _device(stylizer, device) if farm is None else None
+        frames = VideoFileSource(source, size=wanted, start=begin, end=over, device=place)
+    with frames:
         if stylizer is None and tour is not None:
             stylizer = load_tour(style, tour, strength, device, engine, strokes=strokes)
         stylizer = stylizer or load_stylizer(style, strength, device, engine, strokes=strokes)
@@ -163,15 +175,14 @@ def stylize_video(
             sink = VideoFileSink(
                 output,
                 frames.info,
-                color=frames.color,
                 codec=codec,
                 crf=crf,
                 preset=preset,
-                companions=Companions(source, frames.span),
                 overwrite=overwrite,
+                **_along(frames),
             )
         if farm is not None:
-            assert isinstance(sink, VideoFileSink)
+            assert isinstance(sink, VideoFileSink) and isinstance(frames, VideoFileSource)
             done = distribute(frames, farm.restyle, sink, listener, workers=farm.workers)
         else:
             done = run(frames, stylizer, sink, listener)
@@ -187,6 +198,13 @@ def stylize_video(
         waiting=done.waiting,
         notes=[*frames.notes, *sink.notes, *_engine_notes(stylizer)],
     )
+
+
+def _along(frames: VideoFileSource | FrameFolderSource) -> dict[str, Any]:
+    """What a video file hands on beside its frames, as arguments of `VideoFileSink`."""
+    if isinstance(frames, FrameFolderSource):
+        return {}
+    return {"color": frames.color, "companions": Companions(frames.path, frames.span)}
 
 
 def kept_partial(output: Pathlike) -> Path | None:

@@ -150,6 +150,10 @@ def test_a_folder_of_frames(clip: Path, style: Path, tmp_path: Path) -> None:
     names = sorted(p.name for p in (tmp_path / "frames").iterdir())
     assert names == [f"{n:06}.png" for n in range(1, 11)]
     assert Image.open(tmp_path / "frames" / "000001.png").size == (48, 32)
+    again = rtstyle.stylize_video(tmp_path / "frames", tmp_path / "again.mkv", style=style, strength=0, fps=5)
+    assert (again.frames, again.width, again.height) == (10, 48, 32)
+    with VideoFileSource(tmp_path / "again.mkv") as source:
+        assert source.info.rate == 5
     with pytest.raises(rtstyle.RtstyleError, match="takes no codec"):
         rtstyle.stylize_video(clip, tmp_path / "other", style=style, crf=3)
 

@@ -259,6 +259,44 @@ def test_a_folder_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert made == ["a.mp4", "deep/b.mkv"]
 
 
+def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(8, 12):
+        Image.fromarray(np.full((32, 48, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
+    style = ("--style", "tiny", "--strength", "0")
+    assert run("video", folder, tmp_path / "out.mp4", *style, "--fps", "12", "--end", "0.25", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 3
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.time for frame in frames] == pytest.approx([0, 1 / 12, 2 / 12])
+    means = [frame.to_ndarray(format="rgb24").mean() for frame in frames]
+    assert means == pytest.approx([160, 180, 200], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("in", "out"), "holds no video file, but pictures: name a video as output, or use 'rtstyle image'"),
+        (("in", "out", "--fps", "9"), "--fps is for a folder of pictures that become one video, not out"),
+        (("clip.mp4", "out.mp4", "--fps", "9"), "clip.mp4 has its own times"),
+        (("in", "out.mp4", "--fps", "2000"), "2000 frames a second"),
+        (("empty", "out.mp4"), "the input is a folder, so the output must be one too"),
+    ],
+)
+def test_slips_with_folders_of_pictures(
+    clip: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(clip.parent)
+    for name in ("in", "empty"):
+        Path(name).mkdir()
+    Image.new("RGB", (16, 16)).save("in/1.png")
+    assert run("video", *arguments, "--style", "tiny") == 1
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["clip.mp4", "empty", "in"]
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_was_finished(stop: signal.Signals, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "long.mp4", frames=6000)

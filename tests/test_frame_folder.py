@@ -1,4 +1,4 @@
-"""A folder of PNGs: exact pixels, a name only when complete, no user's file destroyed."""
+"""Folders of pictures: exact pixels, a name only when complete, no user's file destroyed, frames in order."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame
-from rtstyle.media.frame_folder import FrameFolderSink
+from rtstyle.frame import Frame, VideoInfo
+from rtstyle.media.frame_folder import FrameFolderSink, FrameFolderSource
 
 
 def noise(seed: int) -> Frame:
@@ -89,3 +89,68 @@ def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "out.partial" / "000001.png").mkdir()
     with pytest.raises(RtstyleError, match="cannot be written"):
         sink.write(noise(0))
+
+
+def write(folder: Path, name: str, pixels: np.ndarray) -> None:
+    folder.mkdir(exist_ok=True)
+    assert cv2.imwrite(str(folder / name), pixels)
+
+
+def test_pictures_become_frames_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 9, 100, 8):
+        write(tmp_path / "in", f"shot_{number}.png", np.full((16, 24, 3), number, np.uint8))
+    (tmp_path / "in" / "notes.txt").write_text("mine")
+    write(tmp_path / "in" / "more", "1.png", np.zeros((16, 24, 3), np.uint8))
+    with FrameFolderSource(tmp_path / "in", rate=Fraction(30000, 1001)) as source:
+        assert source.info == VideoInfo(24, 16, Fraction(30000, 1001), 4, Fraction(1001, 30000))
+        frames = list(source)
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [8, 9, 10, 100]
+    assert [frame.time for frame in frames] == [number * Fraction(1001, 30000) for number in range(4)]
+    assert source.notes == []
+
+
+def test_what_a_folder_source_changes_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder, "1.png", np.full((16, 24, 3), 90, np.uint8))
+    write(folder, "2.png", np.full((32, 48, 3), 90, np.uint8))
+    write(folder, "3.png", np.full((16, 24, 3), 257 * 90, np.uint16))
+    clear = np.full((16, 24, 4), 90, np.uint8)
+    clear[:, :12, 3] = 0
+    write(folder, "4.png", clear)
+    with FrameFolderSource(folder) as source:
+        frames = [frame.image for frame in source]
+    assert all(image.shape == (3, 16, 24) and image.dtype == torch.uint8 for image in frames)
+    assert all(bool((image == 90).all()) for image in frames[:3])
+    assert (frames[3][:, :, :12] == 0).all()
+    assert source.notes == [
+        "16 bits a sample became 8",
+        "pictures of 2 sizes; all are made 24x16",
+        "transparent pictures: composited on black",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"), [(None, "0.2", [0, 1]), ("0.2", None, [2, 3, 4]), ("0.15", "0.31", [2, 3])]
+)
+def test_a_part_of_a_folder(start: str | None, end: str | None, shown: list[int], tmp_path: Path) -> None:
+    for number in range(5):
+        write(tmp_path / "in", f"{number}.png", np.full((16, 16, 3), number, np.uint8))
+    begin, over = (None if time is None else Fraction(time) for time in (start, end))
+    with FrameFolderSource(tmp_path / "in", rate=10, start=begin, end=over) as source:
+        frames = list(source)
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == shown
+    assert frames[0].time == 0 and source.info.length == len(shown)
+
+
+def test_what_is_no_folder_of_frames_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RtstyleError, match="holds no picture"):
+        FrameFolderSource(tmp_path / "empty")
+    write(tmp_path / "in", "1.png", np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(RtstyleError, match=r"no frame lies .*; it lasts 0\.04 s"):
+        FrameFolderSource(tmp_path / "in", start=Fraction(1))
+    with pytest.raises(RtstyleError, match="0 frames a second"):
+        FrameFolderSource(tmp_path / "in", rate=0)
+    (tmp_path / "in" / "2.png").write_bytes(b"no picture")
+    with FrameFolderSource(tmp_path / "in") as source, pytest.raises(RtstyleError, match=r"2\.png"):
+        list(source)

@@ -34,7 +34,11 @@ _VIDEO_NAMES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="a video file, or a folder of them")
+    from rtstyle.cli.gatys_options import above_zero
+
+    parser.add_argument(
+        "input", type=Path, help="a video file, or a folder of them; or of pictures, the frames of one video"
+    )
     parser.add_argument(
         "output", type=Path, help="mp4, mkv, mov, m4v, webm or gif by extension; without one, a folder"
     )
@@ -48,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("picture")
     group.add_argument("--size", metavar="WxH|H", help="1280x720, or a height alone (as the input)")
     add_span_options(group)
+    group.add_argument(
+        "--fps", type=above_zero, metavar="N", help="frames a second of a folder of pictures (25)"
+    )
     group = parser.add_argument_group("file")
     group.add_argument(
         "--codec", help="h264, hevc, av1, vp9; of a GPU, h264_nvenc, hevc_nvenc (h264; webm: vp9)"
@@ -65,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = options.input.is_dir()
+    folder = options.input.is_dir() and not _is_sequence(options.input, options.output)
+    if folder and options.fps is not None:
+        raise RtstyleError(f"--fps is for a folder of pictures that become one video, not {options.output}")
     jobs = _jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
     stylizer = _load(options) if folder or options.ray is not None else None
     with _farm(options) if options.ray is not None else nullcontext() as farm:
@@ -127,6 +136,7 @@ def _run_one(
                 size=options.size,
                 start=options.start,
                 end=options.end,
+                fps=options.fps,
                 codec=options.codec,
                 crf=options.crf,
                 preset=options.preset,
@@ -168,6 +178,14 @@ def _run_folder(
     return 0
 
 
+def _is_sequence(folder: Path, output: Path) -> bool:
+    """Whether a folder's pictures are the frames of one video."""
+    from rtstyle.media.encoders import is_video_name
+    from rtstyle.media.frame_folder import pictures_in
+
+    return is_video_name(output) and not output.is_dir() and bool(pictures_in(folder))
+
+
 def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
     """(input, output) for every video below a folder, the tree kept; other kinds become mp4."""
     from rtstyle.media.encoders import is_video_name
@@ -179,7 +197,7 @@ def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
     if target.resolve().is_relative_to(folder.resolve()):
         sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
     if not sources:
-        raise RtstyleError(f"{folder}: holds no video file")
+        raise RtstyleError(f"{folder}: holds no video file{_advice(folder)}")
     outputs = {p: target / p.relative_to(folder) for p in sources}
     taken = {output for output in outputs.values() if is_video_name(output)}  # these keep their names
     for source, output in outputs.items():
@@ -190,6 +208,13 @@ def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
             taken.add(output)
             outputs[source] = output
     return list(outputs.items())
+
+
+def _advice(folder: Path) -> str:
+    from rtstyle.media.frame_folder import pictures_in
+
+    found = bool(pictures_in(folder))
+    return ", but pictures: name a video as output, or use 'rtstyle image'" if found else ""
 
 
 def _done(summary: Summary) -> str:

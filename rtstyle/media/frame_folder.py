@@ -1,15 +1,117 @@
-"""A sink that writes each frame as a numbered PNG in a folder."""
+"""Folders of pictures in place of a video file: frames from one, frames to one."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import cv2
+import torch
+from torch import Tensor
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, Sink, to_packed
+from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
+from rtstyle.media.geometry import fit
+from rtstyle.media.image_file import Picture, is_image_name, read_image
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
+
+RATE = 25  # frames a second, unless told
+
+
+class FrameFolderSource(Source):
+    """The pictures of a folder as the frames of a video, ``frame_2.png`` before ``frame_10.png``.
+
+    All are made the first one's size; 16 bits a sample become 8, and alpha is laid on black. Pictures in
+    folders inside it are left alone.
+
+    Args:
+        rate: frames a second.
+        size: as `geometry.parse_size` returns it; the first picture's if None.
+        start, end: seconds; the frames from the one up to, and without, the other. Times begin at 0 again.
+
+    Attributes:
+        info: see `VideoInfo`.
+        notes: what was changed on the way, complete when iteration ends.
+
+    Raises RtstyleError for a folder without a picture, for a span without one, and for one that cannot be
+    read.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        rate: Fraction | float = RATE,
+        size: tuple[int | None, int] | None = None,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+    ) -> None:
+        path = Path(path)
+        self._rate = Fraction(rate).limit_denominator(1001)
+        if not 0 < self._rate <= 1000:
+            raise RtstyleError(f"{float(rate):g} frames a second; allowed are numbers above 0 to 1000")
+        found = sorted(pictures_in(path), key=_by_number)
+        if not found:
+            raise RtstyleError(f"{path}: holds no picture (JPEG, PNG, WebP, TIFF or BMP)")
+        first = ceil((start or 0) * self._rate)
+        self._files = found[first : None if end is None else ceil(end * self._rate)]
+        if not self._files:
+            seconds = float(len(found) / self._rate)
+            raise RtstyleError(
+                f"{path}: no frame lies between the asked start and end; it lasts {seconds:g} s"
+            )
+        height, width = read_image(self._files[0]).image.shape[1:]
+        if size is not None:
+            width, height, _ = fit(size, width, height, Fraction(1))
+        self.info = VideoInfo(width, height, self._rate, len(self._files), 1 / self._rate)
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        sizes, notes = set(), set()
+        for number, file in enumerate(self._files):
+            picture = read_image(file)
+            sizes.add(picture.image.shape)
+            if picture.image.dtype != torch.uint8:
+                notes.add("16 bits a sample became 8")
+            if picture.alpha is not None:
+                notes.add("transparent pictures: composited on black")
+            yield Frame(self._fitted(_opaque(picture)), number / self._rate)
+        if len(sizes) > 1:
+            notes.add(f"pictures of {len(sizes)} sizes; all are made {self.info.width}x{self.info.height}")
+        self.notes += sorted(notes)
+
+    def close(self) -> None:
+        """Nothing is open between two frames."""
+
+    def _fitted(self, image: Tensor) -> Tensor:
+        size = (self.info.width, self.info.height)
+        if image.shape[1:] == size[::-1]:
+            return image
+        smaller = size[0] * size[1] < image[0].numel()
+        way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        return torch.from_numpy(cv2.resize(to_packed(image), size, interpolation=way)).permute(2, 0, 1)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures right in a folder, by extension; hidden files are skipped."""
+    files = (path for path in folder.iterdir() if is_image_name(path) and path.is_file())
+    return [path for path in files if not path.name.startswith(".")]
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sorts names as people count: runs of digits as numbers."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _opaque(picture: Picture) -> Tensor:
+    """8-bit samples (3, H, W)."""
+    if picture.alpha is not None:
+        return to_bytes(to_float(picture.image) * to_float(picture.alpha))
+    return picture.image if picture.image.dtype == torch.uint8 else to_bytes(to_float(picture.image))
 
 
 class FrameFolderSink(Sink):
