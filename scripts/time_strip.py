@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from rtstyle.media.image_file import WRITABLE
+from rtstyle.media.image_file import is_readable_name
 from rtstyle.perception.flow import warp
 from rtstyle.styles import load_style
 from rtstyle.training.data import read_picture
@@ -39,7 +39,7 @@ def strip(pairs: list[Pair], restyle: Restyle) -> torch.Tensor:
 
 
 def pairs_of(path: Path, count: int, height: int) -> Iterable[Pair]:
-    if path.suffix.lower() in WRITABLE:
+    if is_readable_name(path):
         return known_motion_pairs([read_picture(path, height)] * count)
     return clip_pairs(path, count, height=height)
 

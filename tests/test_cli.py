@@ -259,6 +259,15 @@ def test_a_folder_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert made == ["a.mp4", "deep/b.mkv"]
 
 
+def test_what_a_phone_takes_becomes_jpeg(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (32, 16), (200, 90, 10)).save(tmp_path / "in" / "IMG_1.HEIC")
+    assert run("image", tmp_path / "in", tmp_path / "out", "--style", "tiny", "--quiet") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["IMG_1.jpg"]
+    assert Image.open(tmp_path / "out" / "IMG_1.jpg").size == (32, 16)
+
+
 def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

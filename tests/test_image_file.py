@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from rtstyle.errors import RtstyleError
+from rtstyle.media import image_file
 from rtstyle.media.image_file import Picture, find_images, is_image_name, read_image, write_image
 
 RNG = np.random.default_rng(0)
@@ -74,13 +75,13 @@ def deep_png(pixels: np.ndarray) -> bytes:
     )
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".tif", ".tiff", ".bmp"])
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"])
 def test_every_format_gives_the_picture_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     assert write_image(path, Picture(planes(smooth()))) == []
     again = read_image(path)
     assert (again.image.dtype, again.alpha, again.notes) == (torch.uint8, None, ())
-    tolerance = 4 if suffix in (".jpg", ".JPEG", ".webp") else 0
+    tolerance = 4 if suffix in (".jpg", ".JPEG", ".webp", ".avif") else 0
     assert (again.image.int() - planes(smooth()).int()).abs().float().mean() <= tolerance
     assert [each.name for each in tmp_path.iterdir()] == [f"a{suffix}"]
 
@@ -90,9 +91,11 @@ def test_jpeg_keeps_colour_at_full_size(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "a.jpg").layer[0][1:3] == (1, 1)  # sampling factors of luma: 4:4:4
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".heic", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: int) -> None:
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif")
     upright = smooth()
     # How a file of that orientation stores the picture, from the EXIF definition: where the first row
     # and the first column of the file are in the upright picture.
@@ -124,7 +127,7 @@ def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: i
     assert 0x0112 not in again
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
 def test_a_colour_profile_survives(tmp_path: Path, suffix: str) -> None:
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     write_image(first, Picture(planes(smooth()), icc=wide_profile()))
@@ -291,7 +294,7 @@ def refusal(path: Path) -> str:
 
 def test_bad_files_give_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     noise = Image.fromarray(RNG.integers(0, 256, (40, 60, 3)).astype(np.uint8))
-    for suffix in ("jpg", "png", "webp", "tif", "bmp"):
+    for suffix in ("jpg", "png", "webp", "avif", "tif", "bmp"):
         path = tmp_path / f"cut.{suffix}"
         write_image(path, Picture(planes(np.asarray(noise))))
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -323,6 +326,18 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     assert torch.equal(read_image(tmp_path / "a.jpg").image, planes(smooth()))
 
 
+def test_without_its_reader_a_phones_picture_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pillow_heif")
+    Image.fromarray(smooth()).save(tmp_path / "a.heic")
+    monkeypatch.setattr(image_file, "_READS_HEIC", False)
+    monkeypatch.setattr(image_file, "_FORMATS", ("JPEG", "PNG"))
+    assert "pip install 'rtstyle[heic]'" in refusal(tmp_path / "a.heic")
+    (tmp_path / "text.heic").write_text("this is no picture")
+    assert "pip" not in refusal(tmp_path / "text.heic")
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write_image(path, Picture(planes(smooth())))
@@ -339,8 +354,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_images_are_found_by_extension(tmp_path: Path) -> None:
     (tmp_path / "b" / "c").mkdir(parents=True)
-    for name in ("z.JPG", "a.png", "b/c/k.TIFF", "b/x.webp", "b/notes.txt", ".hidden.png", "b/clip.mp4"):
+    for name in (
+        "z.JPG",
+        "a.png",
+        "b/c/k.TIFF",
+        "b/x.webp",
+        "b/IMG.HEIC",
+        "b/notes.txt",
+        ".hidden.png",
+        "b/clip.mp4",
+    ):
         (tmp_path / name).touch()
     names = [str(path.relative_to(tmp_path).as_posix()) for path in find_images(tmp_path)]
-    assert names == ["a.png", "b/c/k.TIFF", "b/x.webp", "z.JPG"]
+    assert names == ["a.png", "b/IMG.HEIC", "b/c/k.TIFF", "b/x.webp", "z.JPG"]
     assert is_image_name("A.JPG") and not is_image_name("a.mp4")
+    assert not is_image_name("a.heic")  # read, not written

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import WRITABLE, find_images, read_image
+from rtstyle.media.image_file import READABLE, find_images, read_image
 
 CLOSEST = 0.6  # smallest source square, in crops: enlarged photos stand for the smooth areas of video
 SMALLEST = 32  # pixels; a photo with a shorter side is an icon, not a scene
@@ -21,7 +21,7 @@ def list_pictures(folder: Path) -> list[Path]:
         raise RtstyleError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     found = find_images(folder)
     if not found:
-        raise RtstyleError(f"{folder}: no pictures there ({', '.join(sorted(WRITABLE))})")
+        raise RtstyleError(f"{folder}: no pictures there ({', '.join(sorted(READABLE))})")
     return found
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import Picture, is_image_name, read_image
+from rtstyle.media.image_file import Picture, is_readable_name, read_image
 from rtstyle.perception.colors import with_colors_of
 from rtstyle.perception.masks import find_regions
 from rtstyle.stylizers.activations import Activations
@@ -43,7 +43,7 @@ def is_still(name: str) -> bool:
         return True
     if not Path(name).is_file():
         raise RtstyleError(f"{name}: no such file; the input is a picture, a video, or '{NOISE}'")
-    return is_image_name(name)
+    return is_readable_name(name)
 
 
 def read_inputs(options: argparse.Namespace, device: torch.device, longest: int = DREAM_SIZE) -> Inputs:

@@ -22,7 +22,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     from rtstyle.cli.carried_video import carry_video, even, first_frame
     from rtstyle.cli.gatys_inputs import read_content_mask, read_init, read_styles, size_asked
     from rtstyle.cli.gatys_settings import facts_of, load, settings
-    from rtstyle.media.image_file import is_image_name
+    from rtstyle.media.image_file import is_readable_name
     from rtstyle.media.output import check_output
     from rtstyle.perception.colors import with_colors_of
     from rtstyle.stylizers.gatys import make_plan, paint
@@ -33,7 +33,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     for name in _STILL:
         if getattr(options, name):
             raise RtstyleError(f"--{name.replace('_', '-')} is for pictures; {options.output} is a video")
-    if is_image_name(options.content):
+    if is_readable_name(options.content):
         raise RtstyleError(f"{options.output} is a video, {options.content} a picture; name a picture")
     check_output(options.output, overwrite=options.overwrite, inputs=(options.content, *options.styles))
     first = first_frame(options.content, options.start, options.end)

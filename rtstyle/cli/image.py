@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) pairs: one file to one file, else into a folder with each folder's tree kept."""
-    from rtstyle.media.image_file import find_images, is_image_name
+    from rtstyle.media.image_file import READABLE, find_images, is_image_name
 
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir() and output.suffix:
         return [(inputs[0], output)]
@@ -75,9 +75,11 @@ def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
         found = find_images(source) if source.is_dir() else [source]
         within = source.is_dir() and output.resolve().is_relative_to(source.resolve())
         if not found:
-            raise RtstyleError(f"{source}: holds no picture (JPEG, PNG, WebP, TIFF or BMP)")
+            raise RtstyleError(f"{source}: holds no picture ({', '.join(READABLE)})")
         for picture in found:
             target = output / (picture.relative_to(source) if source.is_dir() else picture.name)
+            if not is_image_name(target):
+                target = target.with_suffix(".jpg")  # HEIC is read, not written
             if within and picture.resolve().is_relative_to(output.resolve()):
                 continue  # results of an earlier run inside the input folder
             if target in jobs and jobs[target] != picture:

@@ -15,7 +15,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
 from rtstyle.media.geometry import fit
-from rtstyle.media.image_file import Picture, is_image_name, read_image
+from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
 
 RATE = 25  # frames a second, unless told
@@ -55,7 +55,7 @@ class FrameFolderSource(Source):
             raise RtstyleError(f"{float(rate):g} frames a second; allowed are numbers above 0 to 1000")
         found = sorted(pictures_in(path), key=_by_number)
         if not found:
-            raise RtstyleError(f"{path}: holds no picture (JPEG, PNG, WebP, TIFF or BMP)")
+            raise RtstyleError(f"{path}: holds no picture ({', '.join(READABLE)})")
         first = ceil((start or 0) * self._rate)
         self._files = found[first : None if end is None else ceil(end * self._rate)]
         if not self._files:
@@ -97,7 +97,7 @@ class FrameFolderSource(Source):
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures right in a folder, by extension; hidden files are skipped."""
-    files = (path for path in folder.iterdir() if is_image_name(path) and path.is_file())
+    files = (path for path in folder.iterdir() if is_readable_name(path) and path.is_file())
     return [path for path in files if not path.name.startswith(".")]
 
 
