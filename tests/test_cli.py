@@ -283,6 +283,29 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureF
     assert means == pytest.approx([160, 180, 200], abs=2)
 
 
+def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "b"):
+        make_clip(folder / f"{name}.mp4", frames=3)
+        Image.new("RGB", (32, 16)).save(folder / f"{name}.png")
+    out.mkdir()
+    for name in ("a.mp4", "a.png"):
+        (out / name).write_bytes(b"mine")
+    for command in ("video", "image"):
+        assert run(command, folder, out, "--style", "tiny", "--skip-existing") == 0
+        assert "1 of 2 is there already" in capsys.readouterr().err
+    assert [(out / name).read_bytes() for name in ("a.mp4", "a.png")] == [b"mine"] * 2
+    assert sorted(path.name for path in out.iterdir()) == ["a.mp4", "a.png", "b.mp4", "b.png"]
+    for command in ("video", "image"):
+        assert run(command, folder, out, "--style", "tiny", "--skip-existing", "--json") == 0
+        printed = capsys.readouterr()
+        assert "2 of 2 are there already" in printed.err
+        assert json.loads(printed.out)["files"] == []
+    with pytest.raises(SystemExit):
+        run("video", folder, out, "--overwrite", "--skip-existing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

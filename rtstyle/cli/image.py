@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtstyle.cli.options import (
+    add_existing_options,
     add_report_options,
     add_style_options,
+    not_done,
     print_json,
     print_totals,
     say,
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="IN", help="picture files, or folders")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a folder")
     add_style_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    add_existing_options(parser)
     add_report_options(parser)
 
 
@@ -34,7 +36,11 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.api import stylize_image
     from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer
 
-    jobs = _jobs(options.inputs, options.output)
+    jobs = not_done(options, _jobs(options.inputs, options.output))
+    if not jobs:
+        if options.json:
+            print_totals([], [])
+        return 0
     engine = engine_for_pictures(options.engine)
     stylizer = load_stylizer(options.style, options.strength, options.device, engine, strokes=options.strokes)
     done: list[Summary] = []

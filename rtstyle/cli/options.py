@@ -45,6 +45,22 @@ def add_span_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--end", metavar="TIME", help="likewise; the first instant left out")
 
 
+def add_existing_options(group: argparse._ActionsContainer) -> None:
+    either = group.add_mutually_exclusive_group()
+    either.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    either.add_argument("--skip-existing", action="store_true", help="leave them, and do the others")
+
+
+def not_done(options: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    """Those of (input, output) that are to be done: with ``--skip-existing`` those without an output."""
+    if not options.skip_existing:
+        return jobs
+    left = [(source, output) for source, output in jobs if not output.exists()]
+    if there := len(jobs) - len(left):
+        say(options, [f"{there} of {len(jobs)} {'is' if there == 1 else 'are'} there already"])
+    return left
+
+
 def check_no_span(options: argparse.Namespace) -> None:
     """Raises RtstyleError where a part of a video is asked for and there is none."""
     if given := [f"--{name}" for name in ("start", "end") if getattr(options, name) is not None]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.allocator import keep_freed_memory
 from rtstyle.cli.options import (
+    add_existing_options,
     add_report_options,
     add_span_options,
     add_style_options,
     counted,
+    not_done,
     print_json,
     print_totals,
     say,
@@ -61,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--crf", type=int, help="constant quality, smaller is better (h264: 18)")
     group.add_argument("--preset", help="encoder speed (h264: veryfast)")
-    group.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_existing_options(group)
     group = parser.add_argument_group("machines")
     group.add_argument(
         "--ray",
@@ -76,6 +78,10 @@ def run(options: argparse.Namespace) -> int:
     if folder and options.fps is not None:
         raise RtstyleError(f"--fps is for a folder of pictures that become one video, not {options.output}")
     jobs = _jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
+    if not (jobs := not_done(options, jobs)):
+        if options.json:
+            print_totals([], [])
+        return 0
     stylizer = _load(options) if folder or options.ray is not None else None
     with _farm(options) if options.ray is not None else nullcontext() as farm:
         if folder:
