@@ -233,6 +233,25 @@ def test_an_abandoned_file_plays(suffix: str, tmp_path: Path) -> None:
     assert numbers(frames) == list(range(7))
 
 
+@pytest.mark.parametrize("suffix", (".mp4", ".mov", ".mkv"))
+@pytest.mark.parametrize("codec", ("h264", "hevc"))
+def test_the_last_frames_are_there_whatever_their_number(suffix: str, codec: str, tmp_path: Path) -> None:
+    """B frames are stored after the frame that is shown after them, at the very end too."""
+    path = tmp_path / f"out{suffix}"
+    for rate, counts in {1: (4, 7, 12, 16, 23), 8: (9, 25, 26), 25: (26, 27, 51, 52, 53)}.items():
+        for count in counts:
+            due = [Fraction(number, rate) for number in range(count)]
+            about = VideoInfo(64, 48, Fraction(rate), count, Fraction(1, rate))
+            with VideoFileSink(path, about, codec=codec, overwrite=True) as sink:
+                for number, time in enumerate(due):  # a fade, which encoders make of B frames
+                    sink.write(Frame(torch.full((3, 48, 64), 4 * number, dtype=torch.uint8), time))
+            with VideoFileSource(path) as source:
+                assert [frame.time for frame in source] == due, (rate, count)
+                assert source.info.rate == rate
+            stored = [time for time, _ in packets(path, "video")]
+            assert stored != sorted(stored), "no B frames: this says nothing"
+
+
 @pytest.mark.parametrize("suffix", (".mp4", ".mkv"))
 def test_a_killed_job_leaves_a_file_that_plays(suffix: str, tmp_path: Path) -> None:
     """Not even a signal that can't be caught costs more than the last seconds."""

@@ -22,7 +22,7 @@ class Muxer:
     marks_shape: tuple[str, ...] = ()  # codecs whose pixels need not be square
 
     def options(self, time_base: Fraction, fragments: bool) -> dict[str, str]:
-        """FFmpeg options: what goes to disk is playable at any moment but for the last second.
+        """FFmpeg options: what goes to disk is playable at any moment but for the last seconds.
 
         Args:
             time_base: of the picture, seconds.
@@ -37,9 +37,19 @@ class Muxer:
         scale = per_second * ceil(1000 / per_second) if per_second < 10_000_000 else 1_000_000
         options = {"movie_timescale": str(scale), **EXPERIMENTAL}
         if fragments:
-            options |= {"movflags": "hybrid_fragmented+delay_moov"}
-            options |= {"frag_duration": "1000000", "flush_packets": "1"}
+            # A fragment may only begin with a key frame: FFmpeg takes the end of the finished file from the
+            # last one, and where that holds B frames alone, the frame shown after them was cut off.
+            options |= {"movflags": "hybrid_fragmented+delay_moov+frag_keyframe", "flush_packets": "1"}
         return options
+
+    def most_between_keys(self, rate: Fraction) -> int | None:
+        """Frames from one key frame to the next, at most, at so many a second; None: what the encoder likes.
+
+        Two seconds of MP4, which is written to disk that often. It costs 0 to 8 % of a file's size.
+        """
+        if self.format not in ("mp4", "mov"):
+            return None
+        return min(250, max(12, round(2 * rate)))
 
 
 _NVENC = ("h264_nvenc", "hevc_nvenc")

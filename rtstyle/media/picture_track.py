@@ -109,6 +109,8 @@ class PictureTrack:
         context.time_base = self.base
         context.thread_count = threads
         context.sample_aspect_ratio = self._aspect
+        if (most := self.muxer.most_between_keys(self._rate)) is not None:
+            context.gop_size = most
         if encoder.name != "gif":
             tags = self._tags
             context.colorspace, context.color_range = tags.matrix, tags.range
