@@ -266,6 +266,10 @@ def test_what_a_phone_takes_becomes_jpeg(tmp_path: Path) -> None:
     assert run("image", tmp_path / "in", tmp_path / "out", "--style", "tiny", "--quiet") == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["IMG_1.jpg"]
     assert Image.open(tmp_path / "out" / "IMG_1.jpg").size == (32, 16)
+    Image.new("RGB", (16, 16), (200, 90, 10)).save(tmp_path / "in" / "img_1.JPG")
+    assert run("image", tmp_path / "in", tmp_path / "both", "--style", "tiny", "--quiet") == 0
+    sizes = {path.name: Image.open(path).size for path in (tmp_path / "both").iterdir()}
+    assert sizes == {"img_1.JPG": (16, 16), "IMG_1_HEIC.jpg": (32, 16)}
 
 
 def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -293,8 +297,13 @@ def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture
     for name in ("a.mp4", "a.png"):
         (out / name).write_bytes(b"mine")
     for command in ("video", "image"):
-        assert run(command, folder, out, "--style", "tiny", "--skip-existing") == 0
-        assert "1 of 2 is there already" in capsys.readouterr().err
+        assert run(command, folder, out, "--style", "tiny", "--skip-existing", "--json") == 0
+        printed = capsys.readouterr()
+        assert "1 of 2 is there already" in printed.err
+        assert len(json.loads(printed.out)["files"]) == 1
+    (tmp_path / "frames").mkdir()  # empty: nothing is there
+    assert run("video", folder / "a.mp4", tmp_path / "frames", "--style", "tiny", "--skip-existing") == 0
+    assert len(list((tmp_path / "frames").iterdir())) == 3
     assert [(out / name).read_bytes() for name in ("a.mp4", "a.png")] == [b"mine"] * 2
     assert sorted(path.name for path in out.iterdir()) == ["a.mp4", "a.png", "b.mp4", "b.png"]
     for command in ("video", "image"):
@@ -313,6 +322,8 @@ def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture
         (("in", "out", "--fps", "9"), "--fps is for a folder of pictures that become one video, not out"),
         (("clip.mp4", "out.mp4", "--fps", "9"), "clip.mp4 has its own times"),
         (("in", "out.mp4", "--fps", "2000"), "2000 frames a second"),
+        (("in", "out.avi"), "out.avi"),
+        ((".", "out.mp4"), "the input is a folder, so the output must be one too"),
         (("empty", "out.mp4"), "the input is a folder, so the output must be one too"),
     ],
 )
@@ -324,9 +335,10 @@ def test_slips_with_folders_of_pictures(
     for name in ("in", "empty"):
         Path(name).mkdir()
     Image.new("RGB", (16, 16)).save("in/1.png")
+    Image.new("RGB", (16, 16)).save("cover.png")  # a folder with videos in it is no sequence
     assert run("video", *arguments, "--style", "tiny") == 1
     assert said in capsys.readouterr().err
-    assert sorted(path.name for path in Path().iterdir()) == ["clip.mp4", "empty", "in"]
+    assert sorted(path.name for path in Path().iterdir()) == ["clip.mp4", "cover.png", "empty", "in"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """Folders of pictures: exact pixels, a name only when complete, no user's file destroyed, frames in order."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.media.frame_folder import FrameFolderSink, FrameFolderSource
+from tests.test_image_file import wide_profile
 
 
 def noise(seed: int) -> Frame:
@@ -109,6 +112,25 @@ def test_pictures_become_frames_in_the_order_of_their_numbers(tmp_path: Path) ->
     assert source.notes == []
 
 
+def test_names_are_sorted_as_people_count(tmp_path: Path) -> None:
+    wanted = ("shot.png", "shot2.png", "shot02.png", "shot10.png", "shot10b.png")
+    for number, name in enumerate(wanted):
+        write(tmp_path / "in", name, np.full((16, 16, 3), number, np.uint8))
+    with FrameFolderSource(tmp_path / "in") as source:
+        shown = [int(frame.image[0, 0, 0]) for frame in source]
+    assert shown in ([0, 1, 2, 3, 4], [0, 2, 1, 3, 4])  # 2 and 02 are the same number
+
+
+def test_a_colour_profile_is_applied(tmp_path: Path) -> None:
+    """Green and red change places in this profile."""
+    (tmp_path / "in").mkdir()
+    wide = Image.fromarray(np.full((16, 16, 3), (200, 40, 40), np.uint8))
+    wide.save(tmp_path / "in" / "1.png", icc_profile=wide_profile())
+    with FrameFolderSource(tmp_path / "in") as source:
+        red, green, blue = next(iter(source)).image[:, 0, 0].tolist()
+    assert abs(green - 200) < 8 and abs(red - 40) < 8 and abs(blue - 40) < 8
+
+
 def test_what_a_folder_source_changes_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     write(folder, "1.png", np.full((16, 24, 3), 90, np.uint8))
@@ -149,8 +171,9 @@ def test_what_is_no_folder_of_frames_is_said(tmp_path: Path) -> None:
     write(tmp_path / "in", "1.png", np.zeros((16, 16, 3), np.uint8))
     with pytest.raises(RtstyleError, match=r"no frame lies .*; it lasts 0\.04 s"):
         FrameFolderSource(tmp_path / "in", start=Fraction(1))
-    with pytest.raises(RtstyleError, match="0 frames a second"):
-        FrameFolderSource(tmp_path / "in", rate=0)
+    for rate in (0, 0.0001, 2000, math.inf, math.nan):
+        with pytest.raises(RtstyleError, match=f"{rate:g} frames a second; allowed are 0.01 to 1000"):
+            FrameFolderSource(tmp_path / "in", rate=rate)
     (tmp_path / "in" / "2.png").write_bytes(b"no picture")
     with FrameFolderSource(tmp_path / "in") as source, pytest.raises(RtstyleError, match=r"2\.png"):
         list(source)

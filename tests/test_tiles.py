@@ -87,6 +87,44 @@ def test_statistics_come_from_all_over_the_picture(network: Network, monkeypatch
     assert decibels(tiles, whole) > decibels(alone, whole) + 6
 
 
+@pytest.mark.parametrize("height, width", [(4000, 20), (20, 4000), (2000, 60), (700, 700)])
+def test_no_more_is_looked_at_than_there_is_room_for(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.engines.tiles._CROP", 64)
+    network = build(*SHAPES["swift"]).eval()
+    sizes = []
+
+    def run(images: Tensor) -> Tensor:
+        sizes.append(images[:, 0].numel())
+        return images
+
+    image = scene(height, width)
+    assert torch.equal(in_tiles(network, image, run, 100_000 * network.bytes_per_pixel), image)
+    assert len(sizes) > 1 and max(sizes) <= 100_000
+
+
+def test_an_engine_copied_meanwhile_looks_for_itself(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load_engine(network, "eager", "cpu")
+    small = scene(64, 96)
+    expected, copies = engine(small), []
+    monkeypatch.setattr(eager, "LARGEST", 59_000 * network.bytes_per_pixel)
+    forward = engine.network.forward  # type: ignore[attr-defined]
+
+    def copying(images: Tensor) -> Tensor:
+        copies.append(engine.copy())
+        return forward(images)
+
+    monkeypatch.setattr(engine.network, "forward", copying)  # type: ignore[attr-defined]
+    engine(scene(300, 200))
+    monkeypatch.undo()
+    for copy in copies[1:]:
+        del copy.network.forward  # type: ignore[attr-defined]
+        assert torch.equal(copy(small), expected)
+
+
 def test_the_norms_are_left_as_they_were(network: Network) -> None:
     def broken(images: Tensor) -> Tensor:
         raise MemoryError

@@ -57,7 +57,8 @@ def carry_video(
     height, width = size
     folder = options.output.with_suffix(".frames")
     clip = {"clip": str(source.resolve()), "bytes": str(source.stat().st_size)}
-    span = {"--start": options.start, "--end": options.end}
+    times = {"--start": options.start, "--end": options.end}
+    span = {name: str(parse_time(time)) for name, time in times.items() if time is not None}
     kept = Kept(make, folder, {**settings, **clip, **span})
     stylizer = Carried(kept, finish)
     with tqdm(unit="frame", disable=not shows_progress(options), leave=False) as bar:

@@ -36,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.api import stylize_image
     from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer
 
-    jobs = not_done(options, _jobs(options.inputs, options.output))
+    jobs = _jobs(options.inputs, options.output)
+    single = len(jobs) == 1
+    jobs = not_done(options, jobs)
     if not jobs:
         if options.json:
             print_totals([], [])
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             summary = stylize_image(source, output, stylizer=stylizer, overwrite=options.overwrite)
         except RtstyleError as error:
-            if len(jobs) == 1:
+            if single:
                 raise
             failed.append({"input": str(source), "error": str(error)})
             say(options, [str(error)])
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     seconds = sum(summary.seconds for summary in done)
     if done:
         say(options, [f"{options.output}: {len(done)} picture{'s' * (len(done) > 1)}, {seconds:.1f} s"])
-    if options.json and len(jobs) == 1:
+    if options.json and single:
         print_json(done[0].as_dict())
     elif options.json:
         print_totals([summary.as_dict() for summary in done], failed)
@@ -70,13 +72,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) pairs: one file to one file, else into a folder with each folder's tree kept."""
-    from rtstyle.media.image_file import READABLE, find_images, is_image_name
+    from rtstyle.media.image_file import READABLE, find_images, is_image_name, is_readable_name
 
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir() and output.suffix:
         return [(inputs[0], output)]
     if output.suffix and not output.is_dir() and is_image_name(output):
         raise RtstyleError(f"{output}: several pictures need a folder as output, this is one file's name")
     jobs: dict[Path, Path] = {}
+    converted: list[tuple[Path, Path]] = []
     for source in inputs:
         found = find_images(source) if source.is_dir() else [source]
         within = source.is_dir() and output.resolve().is_relative_to(source.resolve())
@@ -84,13 +87,21 @@ def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
             raise RtstyleError(f"{source}: holds no picture ({', '.join(READABLE)})")
         for picture in found:
             target = output / (picture.relative_to(source) if source.is_dir() else picture.name)
-            if not is_image_name(target):
-                target = target.with_suffix(".jpg")  # HEIC is read, not written
             if within and picture.resolve().is_relative_to(output.resolve()):
                 continue  # results of an earlier run inside the input folder
+            if is_readable_name(target) and not is_image_name(target):  # HEIC is read, not written
+                converted.append((picture, target))
+                continue
             if target in jobs and jobs[target] != picture:
                 raise RtstyleError(f"{jobs[target]} and {picture} would both become {target}; run them apart")
             jobs[target] = picture
+    taken = {str(target).casefold() for target in jobs}  # these keep their names; some disks know no case
+    for picture, target in converted:
+        name = target.with_suffix(".jpg")
+        if str(name).casefold() in taken:  # IMG_1.heic beside IMG_1.jpg
+            name = target.with_name(target.name.replace(".", "_") + ".jpg")
+        taken.add(str(name).casefold())
+        jobs[name] = picture
     if not jobs:
         raise RtstyleError(f"{output}: holds all the pictures itself; name another folder as output")
-    return [(source, target) for target, source in jobs.items()]
+    return sorted((source, target) for target, source in jobs.items())

@@ -55,10 +55,14 @@ def not_done(options: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> list
     """Those of (input, output) that are to be done: with ``--skip-existing`` those without an output."""
     if not options.skip_existing:
         return jobs
-    left = [(source, output) for source, output in jobs if not output.exists()]
+    left = [(source, output) for source, output in jobs if _is_free(output)]
     if there := len(jobs) - len(left):
         say(options, [f"{there} of {len(jobs)} {'is' if there == 1 else 'are'} there already"])
     return left
+
+
+def _is_free(output: Path) -> bool:
+    return not output.exists() or (output.is_dir() and not any(output.iterdir()))
 
 
 def check_no_span(options: argparse.Namespace) -> None:

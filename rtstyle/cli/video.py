@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,6 @@ _VIDEO_NAMES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import above_zero
-
     parser.add_argument(
         "input", type=Path, help="a video file, or a folder of them; or of pictures, the frames of one video"
     )
@@ -55,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--size", metavar="WxH|H", help="1280x720, or a height alone (as the input)")
     add_span_options(group)
     group.add_argument(
-        "--fps", type=above_zero, metavar="N", help="frames a second of a folder of pictures (25)"
+        "--fps",
+        type=_rate,
+        metavar="N",
+        help="of a folder of pictures, as 24 or 30000/1001 (25)",
     )
     group = parser.add_argument_group("file")
     group.add_argument(
@@ -186,10 +188,17 @@ def _run_folder(
 
 def _is_sequence(folder: Path, output: Path) -> bool:
     """Whether a folder's pictures are the frames of one video."""
-    from rtstyle.media.encoders import is_video_name
     from rtstyle.media.frame_folder import pictures_in
 
-    return is_video_name(output) and not output.is_dir() and bool(pictures_in(folder))
+    videos = any(path.suffix.lower() in _VIDEO_NAMES for path in folder.iterdir())
+    return bool(output.suffix) and not output.is_dir() and not videos and bool(pictures_in(folder))
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, as 24 or 30000/1001") from None
 
 
 def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from rtstyle.engines.tiles import in_tiles
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak, to_bytes, to_float
 from rtstyle.networks import Network
+from rtstyle.networks.blocks import InstanceNorm, ReflectConv
 from rtstyle.styles import check_tensors
 
 MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
@@ -54,7 +55,9 @@ class Eager:
         own = copy.deepcopy(network).eval().requires_grad_(False)
         self.network = own.to(device, self.dtype).to(memory_format=torch.channels_last)
         for part in self.network.modules():
-            if isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1):
+            if isinstance(part, InstanceNorm | ReflectConv):
+                part.kernel = None  # what another engine does with its own is nothing of this one's
+            elif isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1):
                 # Both layouts are the same here but for the strides noted, and those of channels_last
                 # send a picture that comes in planes through a convolution twelve times as slow.
                 part.weight.data = part.weight.data.flatten(1)[..., None, None]

@@ -35,14 +35,15 @@ def in_tiles(network: Network, image: Tensor, run: _Run, room: float) -> Tensor:
         run: (B, 3, h, w) of the picture's samples through that network, to the same shape and samples.
     """
     pixels = room / network.bytes_per_pixel
-    edge = _whole(network.reach, network)
-    side = max(_whole(math.isqrt(int(pixels)), network) - 2 * edge, 8 * network.multiple_of)
+    cell = network.multiple_of
+    edge = math.ceil(network.reach / cell) * cell
+    side = max(math.isqrt(int(pixels)) // cell * cell - 2 * edge, 8 * cell)
     result = torch.empty_like(image, memory_format=torch.contiguous_format)
     with _shared_statistics(network) as settle:
-        run(_crops(image, max(1, int(pixels) // _CROP**2)))
+        run(_crops(image, max(1, int(pixels / _CROP**2))))
         settle()
-        for top, bottom in _spans(image.shape[1], side):
-            for left, right in _spans(image.shape[2], side):
+        for top, bottom in _spans(image.shape[1], side, cell):
+            for left, right in _spans(image.shape[2], side, cell):
                 # A tile's own place is a whole number of the network's coarsest cells, as in the picture.
                 y, x = max(0, top - edge), max(0, left - edge)
                 tile = run(image[None, :, y : bottom + edge, x : right + edge])[0]
@@ -50,24 +51,17 @@ def in_tiles(network: Network, image: Tensor, run: _Run, room: float) -> Tensor:
     return result
 
 
-def _whole(pixels: int, network: Network) -> int:
-    """The next larger multiple of the network's cells."""
-    return math.ceil(pixels / network.multiple_of) * network.multiple_of
-
-
-def _spans(length: int, most: int) -> Iterator[tuple[int, int]]:
-    """(begin, end) of the tiles along one side; a rest too thin for a tile of its own joins the last."""
-    begins = list(range(0, length, most))
-    if len(begins) > 1 and length - begins[-1] < most // 4:
-        begins.pop()
-    yield from zip(begins, [*begins[1:], length], strict=True)
+def _spans(length: int, most: int, cell: int) -> list[tuple[int, int]]:
+    """(begin, end) of the tiles along one side, about equal, each beginning with a cell."""
+    step = math.ceil(length / math.ceil(length / most) / cell) * cell
+    return [(begin, min(begin + step, length)) for begin in range(0, length, step)]
 
 
 def _crops(image: Tensor, most: int) -> Tensor:
     """(B, 3, h, w): at most so many pieces of the picture, the middles of as many equal parts of it."""
     height, width = image.shape[1:]
     h, w = min(_CROP, height), min(_CROP, width)
-    rows = min(math.ceil(height / h), max(1, round(math.sqrt(most * height / width))))
+    rows = min(math.ceil(height / h), most, max(1, round(math.sqrt(most * height / width))))
     columns = min(math.ceil(width / w), max(1, most // rows))
     places = [(y, x) for y in _middles(height, h, rows) for x in _middles(width, w, columns)]
     return torch.stack([image[:, y : y + h, x : x + w] for y, x in places])

@@ -15,17 +15,18 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
 from rtstyle.media.geometry import fit
-from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
+from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image, to_srgb
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
 
 RATE = 25  # frames a second, unless told
+_SLOWEST, _FASTEST = 0.01, 1000
 
 
 class FrameFolderSource(Source):
     """The pictures of a folder as the frames of a video, ``frame_2.png`` before ``frame_10.png``.
 
-    All are made the first one's size; 16 bits a sample become 8, and alpha is laid on black. Pictures in
-    folders inside it are left alone.
+    All are made the first one's size and sRGB; 16 bits a sample become 8, and alpha is laid on black.
+    Pictures in folders inside it are left alone.
 
     Args:
         rate: frames a second.
@@ -50,9 +51,9 @@ class FrameFolderSource(Source):
         end: Fraction | None = None,
     ) -> None:
         path = Path(path)
-        self._rate = Fraction(rate).limit_denominator(1001)
-        if not 0 < self._rate <= 1000:
-            raise RtstyleError(f"{float(rate):g} frames a second; allowed are numbers above 0 to 1000")
+        if not _SLOWEST <= rate <= _FASTEST:
+            raise RtstyleError(f"{float(rate):g} frames a second; allowed are {_SLOWEST:g} to {_FASTEST:g}")
+        self._rate = Fraction(rate).limit_denominator(100_000)
         found = sorted(pictures_in(path), key=_by_number)
         if not found:
             raise RtstyleError(f"{path}: holds no picture ({', '.join(READABLE)})")
@@ -70,15 +71,16 @@ class FrameFolderSource(Source):
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
-        sizes, notes = set(), set()
+        sizes, notes = set(), set[str]()
         for number, file in enumerate(self._files):
             picture = read_image(file)
             sizes.add(picture.image.shape)
+            notes.update(picture.notes)
             if picture.image.dtype != torch.uint8:
                 notes.add("16 bits a sample became 8")
             if picture.alpha is not None:
                 notes.add("transparent pictures: composited on black")
-            yield Frame(self._fitted(_opaque(picture)), number / self._rate)
+            yield Frame(self._fitted(_plain(picture)), number / self._rate)
         if len(sizes) > 1:
             notes.add(f"pictures of {len(sizes)} sizes; all are made {self.info.width}x{self.info.height}")
         self.notes += sorted(notes)
@@ -101,17 +103,18 @@ def pictures_in(folder: Path) -> list[Path]:
     return [path for path in files if not path.name.startswith(".")]
 
 
-def _by_number(path: Path) -> list[tuple[int, str]]:
+def _by_number(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Sorts names as people count: runs of digits as numbers."""
-    parts = re.findall(r"\d+|\D+", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    parts = re.findall(r"\d+|\D+", path.stem)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
 
 
-def _opaque(picture: Picture) -> Tensor:
-    """8-bit samples (3, H, W)."""
-    if picture.alpha is not None:
-        return to_bytes(to_float(picture.image) * to_float(picture.alpha))
-    return picture.image if picture.image.dtype == torch.uint8 else to_bytes(to_float(picture.image))
+def _plain(picture: Picture) -> Tensor:
+    """8-bit samples (3, H, W) in sRGB, transparency laid on black."""
+    image = picture.image if picture.image.dtype == torch.uint8 else to_bytes(to_float(picture.image))
+    if picture.icc is not None:
+        image = to_srgb(image, picture.icc)
+    return image if picture.alpha is None else to_bytes(to_float(image) * to_float(picture.alpha))
 
 
 class FrameFolderSink(Sink):

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin, features
 from torch import Tensor
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import to_bytes, to_float
+from rtstyle.frame import to_bytes, to_float, to_packed
 from rtstyle.media import image_depth
 from rtstyle.media.spherical import read_sphere, write_sphere
 
@@ -165,13 +165,21 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     return notes
 
 
+def to_srgb(image: Tensor, icc: bytes) -> Tensor:
+    """uint8 samples (3, H, W) of an RGB profile as sRGB; a damaged profile counts as none."""
+    converted = np.array(_to_srgb(Image.fromarray(to_packed(image)), icc))
+    return torch.from_numpy(converted).permute(2, 0, 1)
+
+
 def _format(path: Path) -> str:
-    try:
-        return WRITABLE[path.suffix.lower()]
-    except KeyError:
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
         raise RtstyleError(
             f"cannot write picture '{path}': its extension should be one of {', '.join(WRITABLE)}"
-        ) from None
+        )
+    if kind == "AVIF" and not features.check("avif"):
+        raise RtstyleError(f"cannot write picture '{path}': this Pillow was built without AVIF")
+    return kind
 
 
 def _encode(
