@@ -30,6 +30,8 @@ from rtstyle.stylizers.strokes import scaled
 _PATIENCE = 0.8
 # Seconds without a frame after which a source counts as waiting (a camera unplugged).
 _SILENCE = 1.0
+# Seconds that the first frame may take: a run's own seconds are counted from there.
+_FIRST = 5.0
 # Frames a recording may be behind before it loses some: a second or so of a slow disk.
 _RECORDING_DEPTH = 24
 
@@ -103,7 +105,7 @@ class LiveSession:
             source.listener = self.say
 
     def run(self, seconds: float | None = None) -> Stats:
-        """Run until `quit`, the end of the source or so many seconds; outputs are finished then.
+        """Run until `quit`, the end of the source or so many seconds from the first frame; then outputs end.
 
         Raises what ended the source, and KeyboardInterrupt; the outputs are finished all the same.
         """
@@ -118,7 +120,7 @@ class LiveSession:
         try:
             with latest(self.source) as frames:
                 self._frames = frames
-                call_off = self._end_after(seconds)
+                call_off = self._end_after(None if seconds is None else seconds + _FIRST)
                 for number, frame in enumerate(frames if not self._ended else ()):
                     if number == 0:
                         call_off()  # what is compiled for the first picture takes no time of the run
