@@ -27,6 +27,7 @@ class Frame:
 
     image: torch.Tensor  # uint8 (3, H, W), RGB, any device; uint16 for 16-bit still pictures
     time: Fraction = Fraction(0)  # seconds, exact, on the clock of its source
+    duration: Fraction | None = None  # seconds it is shown, where the source says so
 
 
 @dataclass(frozen=True, slots=True)

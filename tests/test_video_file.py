@@ -111,6 +111,16 @@ def test_a_broadcast_clock_may_jump(tmp_path: Path) -> None:
     assert "the clock jumps once; what follows is moved on without a gap" in notes
 
 
+def test_a_broadcast_of_variable_rate_is_read_from_its_first_frame(tmp_path: Path) -> None:
+    ticks = [3600 * (n + n // 3 + 2 * (n // 5)) for n in range(60)]
+    path = Clip(base=NINETY_KHZ, ticks=ticks, options=REORDERED).make(tmp_path / "in.ts")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate is None  # so that the rate has to be counted
+    frames, notes = read(path)
+    assert numbers(frames) == list(range(60)) and not notes
+    assert [(time - frames[0].time) * 90000 for time in times(frames)] == ticks
+
+
 # Start and end
 
 
@@ -149,6 +159,14 @@ def test_a_part_is_exact_to_the_frame(
     assert 0 <= (first or 0) - origin < Fraction(1, 25)
     assert times(frames) == [Fraction(n, 25) - origin for n in wanted]
     assert notes == [] or name == "h264"
+
+
+@pytest.mark.parametrize("start", (13, 33, 50))
+def test_a_part_of_a_slow_broadcast_is_looked_for_further_back(start: int, tmp_path: Path) -> None:
+    ticks = range(0, 60 * 90000, 90000)
+    clip = Clip(60, rate=1, base=NINETY_KHZ, ticks=ticks, options={**REORDERED, "g": "5"})
+    frames, _ = read(clip.make(tmp_path / "in.ts"), start=Fraction(start))
+    assert numbers(frames) == list(range(start, 60))
 
 
 @pytest.mark.parametrize(("start", "end"), (("7", None), ("3", "2"), ("2.001", "2.01")))

@@ -75,6 +75,21 @@ def test_a_variable_rate_stays_variable(tmp_path: Path) -> None:
         assert times(read(tmp_path / f"out{suffix}")[0]) == [Fraction(tick, 1000) for tick in ticks]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    ((".mp4", "h264"), (".mov", "hevc"), (".mkv", "hevc"), (".webm", "av1"), (".gif", None)),
+)
+def test_the_last_frame_is_shown_as_long_as_in_the_source(
+    suffix: str, codec: str | None, tmp_path: Path
+) -> None:
+    ticks = [0, 4, 20, 24, 28, 60, 64, 68]  # the last for 4 more, where the mean is 9
+    source = Clip(rate=25, base=Fraction(1, 100), ticks=ticks).make(tmp_path / "in.mp4")
+    done = convert(source, tmp_path / f"out{suffix}", codec=codec)
+    assert done.times == [Fraction(tick, 100) for tick in ticks]
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.duration == 720_000
+
+
 def test_a_gif_keeps_its_speed(tmp_path: Path) -> None:
     """Players show a frame of 1/100 s for 1/10 s: frames that close are left out, and said."""
     done = convert(Clip(60, rate=100).make(tmp_path / "in.mp4"), tmp_path / "out.gif")

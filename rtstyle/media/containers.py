@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -93,22 +94,18 @@ def start_of(container: InputContainer) -> Fraction:
     return Fraction(container.start_time or 0, av.time_base)
 
 
-def believable_rate(container: InputContainer, stream: VideoStream) -> Fraction:
+def believable_rate(container: InputContainer, stream: VideoStream, path: Path) -> Fraction:
     """Frames a second: the container's claim where it can be a camera's, else counted from stamps.
 
-    Counting reads packets: the container stands at its beginning afterwards.
+    Counting opens the file once more: MPEG-TS, once read from, finds no way back to its first frames.
     """
     # FFmpeg's average is 25 for every bare stream; its guess is what the codec says.
     claim = stream.guessed_rate if is_bare(container) else stream.average_rate
     if claim and 0 < claim <= _FASTEST:
         return Fraction(claim)
-    stamps: list[int] = []
-    for packet in container.demux(stream):
-        if packet.pts is not None:
-            stamps.append(packet.pts)
-        if len(stamps) == _ENOUGH:
-            break
-    container.seek(container.start_time or 0)
+    with open_media(path) as other:
+        packets = other.demux(other.streams[stream.index])
+        stamps = [p.pts for p in islice(packets, _ENOUGH) if p.pts is not None]
     span = (max(stamps) - min(stamps)) * Fraction(stream.time_base or 0) if stamps else 0
     counted = Fraction(len(stamps) - 1) / span if span else Fraction(25)
     return counted.limit_denominator(1001)

@@ -62,7 +62,8 @@ def decode(container: InputContainer, stream: VideoStream, damage: Damage) -> It
     """Frames of a stream in display order; what cannot be decoded is counted and passed over."""
     decoder = _alpha_decoder(stream) or stream.codec_context
     # A GPU's decoder holds back a surface for each thread, and has few.
-    decoder.thread_type = "NONE" if decoder.is_hwaccel else "AUTO"
+    if not decoder.is_open:  # it is after a seek
+        decoder.thread_type = "NONE" if decoder.is_hwaccel else "AUTO"
     stamps = _DecodingStamps() if container.format.name == "avi" else None
     fruitless = 0
     for packet in _whole_packets(container, stream, damage):

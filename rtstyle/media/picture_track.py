@@ -64,6 +64,7 @@ class PictureTrack:
         self.base = muxer.clock or info.time_base or _CLOCK
         self._rate = info.rate
         self._interval = max(1, round(1 / info.rate / self.base))
+        self._shown: dict[int, int] = {}  # by time of frames not yet encoded, how long; ticks
         self._tags = color or ColorTags.untagged(info.height)
         self._shape(info, path)
         encoder = self._encoder
@@ -156,7 +157,10 @@ class PictureTrack:
             return []
         ticks = max(ticks, self._last + 1)
         picture = self._convert(pad(stretch(frame.image, self._unpadded), self._size))
-        picture.pts, picture.time_base, picture.duration = ticks, self.base, self._interval
+        picture.pts, picture.time_base = ticks, self.base
+        if self.frames:
+            self._shown[self._last] = ticks - self._last
+        self._shown[ticks] = max(1, round(frame.duration / self.base)) if frame.duration else self._interval
         picture.pict_type = kind
         self._first = ticks if not self.frames else self._first
         self._last = ticks
@@ -168,7 +172,8 @@ class PictureTrack:
         if not self.frames:
             return []
         if self._too_close:
-            self.notes.append(f"gif plays 50 frames a second at most: {self._too_close} frames left out")
+            frames = "1 frame" if self._too_close == 1 else f"{self._too_close} frames"
+            self.notes.append(f"gif plays 50 frames a second at most: {frames} left out")
             self._too_close = 0
         return self._packets(None)
 
@@ -177,6 +182,7 @@ class PictureTrack:
         # x265 leaves the decoding time of its first frames unset when only one or two come at all.
         earliest = self._first - (self._last - self._first) - self._interval
         for packet in packets:
+            packet.duration = self._shown.pop(packet.pts or 0, self._interval)
             if packet.dts is None or packet.pts is None or not earliest <= packet.dts <= packet.pts:
                 packet.dts = packet.pts
         return packets

@@ -19,7 +19,6 @@ from av.container import InputContainer
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import color
-from rtstyle.media.containers import believable_rate
 from rtstyle.media.video_file import VideoFileSource
 
 # Seconds behind its own clock after which playing goes on from now: a machine that slept, or is too slow.
@@ -137,8 +136,7 @@ class NetworkStream(Source):
         self._container: InputContainer | None = self._connect()
         try:
             stream = self._container.streams.video[0]
-            rate = believable_rate(self._container, stream) if _has_all(self._container) else None
-            usual = rate or Fraction(stream.average_rate or stream.guessed_rate or 25)
+            usual = Fraction(stream.average_rate or stream.guessed_rate or 25)
             self.info = VideoInfo(stream.width, stream.height, usual if 1 <= usual <= 240 else Fraction(25))
         except BaseException:
             self._container.close()

@@ -101,7 +101,7 @@ class VideoFileSource(Source):
         self, size: tuple[int | None, int] | None, start: Fraction | None, end: Fraction | None
     ) -> None:
         self._base = Fraction(self._stream.time_base or Fraction(1, 90000))
-        rate = believable_rate(self._container, self._stream)
+        rate = believable_rate(self._container, self._stream, self.path)
         self.span = asked_span(self._container, self.path.name, start, end, self._base)
         frames = self._decode()
         first = next(frames, None)
@@ -151,7 +151,7 @@ class VideoFileSource(Source):
                 # From pinned memory nothing waits for the copy, nor it for the network at work.
                 pinned = image.pin_memory() if self._device.type == "cuda" else image
                 image = pinned.to(self._device, non_blocking=True)
-            yield Frame(image, time - self.span.origin)
+            yield Frame(image, time - self.span.origin, _duration(frame))
         else:
             self.loss = self.loss_of(self.damage, count)
             self.notes += [self.loss] if self.loss else []
@@ -287,6 +287,11 @@ class VideoFileSource(Source):
 def _stamp(frame: av.VideoFrame) -> Fraction | None:
     """Presentation time, seconds."""
     return None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
+
+
+def _duration(frame: av.VideoFrame) -> Fraction | None:
+    """Seconds a frame is shown; None where the file does not say."""
+    return frame.duration * Fraction(frame.time_base or 0) or None
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
