@@ -5,6 +5,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -125,6 +126,33 @@ def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: i
         {0x829A: 0.5},
     )
     assert 0x0112 not in again
+
+
+def test_ten_bits_that_become_eight_are_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.avif"), "w", format="avif") as output:
+        stream = output.add_stream("libsvtav1", rate=1, options={"preset": "12"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
+        frame = frame.reformat(format="yuv420p10le")
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    picture = read_image(tmp_path / "a.avif")
+    assert picture.notes == ("10 bits a sample became 8: no more is read of AVIF",)
+    assert (picture.image.int() - 90).abs().max() <= 2
+    write_image(tmp_path / "b.avif", picture)
+    assert read_image(tmp_path / "b.avif").notes == ()
+
+
+def test_heic_says_what_was_left_out(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    deep = np.full((48, 64, 3), 90 * 257, np.uint16)
+    file = heif.from_bytes("RGB;16", (64, 48), deep.tobytes())
+    file.add_frombytes("RGB;16", (64, 48), deep.tobytes())
+    file.save(tmp_path / "a.heic", quality=90, primary_index=1)
+    assert read_image(tmp_path / "a.heic").notes == (
+        "10 bits a sample became 8: no more is read of HEIF",
+        "the main one of 2 pictures was taken",
+    )
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])

@@ -15,7 +15,8 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
 from rtstyle.media.geometry import fit
-from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image, to_srgb
+from rtstyle.media.image_colors import to_srgb
+from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
 
 RATE = 25  # frames a second, unless told

@@ -24,6 +24,21 @@ def is_deep(picture: Image.Image, data: bytes) -> bool:
     return False
 
 
+def lost_bits(kind: str | None, data: bytes) -> int | None:
+    """Bits a sample of an AVIF or HEIC file where they are more than the 8 that are read of it.
+
+    They stand in the configuration of its codec (AV1 in ISOBMFF, section 2.3; ISO/IEC 14496-15, 8.3.3.1).
+    """
+    box, place = {"AVIF": (b"av1C", 6), "HEIF": (b"hvcC", 21)}.get(kind or "", (b"", 0))
+    start = data.find(box) if box else -1
+    if start < 0 or start + place >= len(data):
+        return None
+    value = data[start + place]
+    if kind == "AVIF":  # high_bitdepth, twelve_bit
+        return (12 if value & 0x20 else 10) if value & 0x40 else None
+    return 8 + (value & 7) if value & 7 else None
+
+
 def decode(picture: Image.Image, data: bytes) -> Pixels:
     """uint16 (H, W, 3), or (H, W, 4) with straight alpha, of a file Pillow has opened.
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, PngImagePlugin, features
+from PIL import Image, PngImagePlugin, features
 from torch import Tensor
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import to_bytes, to_float, to_packed
+from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
+from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb
+from rtstyle.media.image_exif import read_exif, turn
 from rtstyle.media.spherical import read_sphere, write_sphere
 
 # Formats by extension, and what each can hold.
@@ -40,12 +42,6 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "AVIF": {"quality": 90, "subsampling": "4:4:4", "speed": 8},  # a third of the default's time
     "TIFF": {"compression": "tiff_deflate"},
 }
-
-# EXIF that stays true of a restyled picture: description, make, model, program, date, artist, copyright,
-# and the directories of exposure and place. Not the orientation (applied), thumbnail or maker's notes.
-_KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-_KEPT_DIRECTORIES = (0x8769, 0x8825)
-_DROPPED_TAGS = (0x927C, 0xA002, 0xA003, 0xA005)  # maker's notes, old sizes, interoperability
 
 
 try:
@@ -149,7 +145,7 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     pixels = torch.stack(planes, dim=2).numpy()
     if icc and kind not in _HOLDS_PROFILE:
         notes.append(f"colours were converted to sRGB: {kind} holds no colour profile")
-        pixels, icc = np.asarray(_to_srgb(Image.fromarray(pixels), icc)), None
+        pixels, icc = np.asarray(picture_to_srgb(Image.fromarray(pixels), icc)), None
     xmp = None if picture.sphere is None else write_sphere(picture.sphere, *pixels.shape[1::-1])
     if xmp and (kind not in _HOLDS_PROFILE or pixels.dtype == np.uint16):
         notes.append("that the picture goes all around is no longer said in the file")
@@ -163,12 +159,6 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     finally:
         temporary.unlink(missing_ok=True)
     return notes
-
-
-def to_srgb(image: Tensor, icc: bytes) -> Tensor:
-    """uint8 samples (3, H, W) of an RGB profile as sRGB; a damaged profile counts as none."""
-    converted = np.array(_to_srgb(Image.fromarray(to_packed(image)), icc))
-    return torch.from_numpy(converted).permute(2, 0, 1)
 
 
 def _format(path: Path) -> str:
@@ -211,21 +201,24 @@ def _read(data: bytes) -> Picture:
     file = Image.open(io.BytesIO(data), formats=_FORMATS)
     mode, kind = file.mode, file.format
     deep = image_depth.is_deep(file, data)
+    if bits := image_depth.lost_bits(kind, data):
+        notes.append(f"{bits} bits a sample became 8: no more is read of {kind}")
     if kind == "TIFF":
         _check_strips(file, len(data))
     frames = getattr(file, "n_frames", 1) if kind != "MPO" else 1  # a phone's JPEG with a second view
     if frames > 1:
-        notes.append(f"the first of {frames} frames or pages was taken")
+        which = "main one of {} pictures" if kind == "HEIF" else "first of {} frames or pages"
+        notes.append(f"the {which.format(frames)} was taken")
     file.load()
     icc = file.info.get("icc_profile")
-    exif, orientation, exif_notes = _read_exif(file)
+    exif, orientation, exif_notes = read_exif(file)
     if deep:
         pixels = image_depth.decode(file, data)
-        icc, profile_notes = _rgb_profile(icc)
+        icc, profile_notes = rgb_profile(icc)
     else:
-        rgb, icc, profile_notes = _to_rgb(file, icc)
+        rgb, icc, profile_notes = to_rgb(file, icc)
         pixels = np.array(rgb)
-    upright = np.ascontiguousarray(_turn(pixels, orientation))
+    upright = np.ascontiguousarray(turn(pixels, orientation))
     planes = torch.from_numpy(upright).permute(2, 0, 1)
     alpha = planes[3].contiguous() if len(planes) == 4 else None
     notes += [*exif_notes, *profile_notes]
@@ -244,88 +237,3 @@ def _check_strips(file: Image.Image, size: int) -> None:
         ends = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
         if any(offset + count > size for offset, count in ends):
             raise ValueError("data is missing at the end")
-
-
-def _to_rgb(file: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None, list[str]]:
-    """Any 8-bit picture as RGB or RGBA, with its profile if that still describes it."""
-    if file.mode in ("F", "I"):
-        raise ValueError(f"samples of 32 bits ({file.mode}); 8 and 16 are read")
-    if file.mode.startswith("I;16"):
-        deep = np.asarray(file).astype(np.uint16)
-        file = Image.fromarray((deep >> 8).astype(np.uint8))
-    alpha = file.convert("RGBA").getchannel("A") if file.has_transparency_data else None
-    space = icc[16:20] if icc else b""
-    notes: list[str] = []
-    gray = space == b"GRAY" and file.mode in ("1", "L", "LA", "P")
-    if icc and (gray or (space == b"CMYK" and file.mode == "CMYK")):
-        base = file.convert("L") if gray else file
-        rgb, icc = _to_srgb(base, icc), None
-    else:
-        if file.mode == "CMYK":
-            notes.append("CMYK without its colour profile: colours are approximate")
-        rgb = file.convert("RGBA").convert("RGB") if alpha else file.convert("RGB")
-        icc, profile_notes = _rgb_profile(icc)
-        notes += profile_notes
-    if alpha:
-        rgb.putalpha(alpha)
-    return rgb, icc, notes
-
-
-def _rgb_profile(icc: bytes | None) -> tuple[bytes | None, list[str]]:
-    """The profile if it can describe RGB samples, else None and why."""
-    if not icc:
-        return None, []
-    try:
-        space = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
-    except (OSError, ImageCms.PyCMSError):
-        return None, ["the colour profile is damaged and was left out"]
-    return (icc, []) if space == "RGB" else (None, [f"the colour profile is for {space} and was left out"])
-
-
-def _to_srgb(picture: Image.Image, icc: bytes) -> Image.Image:
-    """Gray, CMYK, RGB or RGBA through its profile to sRGB; alpha stays. A damaged profile counts as none."""
-    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
-    base = picture.convert("RGB") if alpha else picture
-    try:
-        rgb = ImageCms.profileToProfile(
-            base, io.BytesIO(icc), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except ImageCms.PyCMSError:
-        rgb = base.convert("RGB")
-    assert rgb is not None  # only an in-place conversion returns None
-    if alpha:
-        rgb.putalpha(alpha)
-    return rgb
-
-
-def _read_exif(file: Image.Image) -> tuple[Image.Exif | None, int, list[str]]:
-    """The fields that stay true, the orientation, and a note if they cannot be kept."""
-    kept = Image.Exif()
-    orientation = 1
-    try:
-        found = file.getexif()
-        orientation = found.get(0x0112, 1)
-        for tag in _KEPT_TAGS:
-            if tag in found:
-                kept[tag] = found[tag]
-        for tag in _KEPT_DIRECTORIES:
-            fields = {key: value for key, value in found.get_ifd(tag).items() if key not in _DROPPED_TAGS}
-            if fields:
-                kept[tag] = fields
-        too_long = len(kept.tobytes()) > 65_000  # JPEG's limit
-    except Exception:  # cameras write EXIF that breaks the standard in every way
-        return None, orientation, ["EXIF is damaged and was left out"]
-    if too_long:
-        return None, orientation, ["EXIF is too long and was left out"]
-    return (kept if len(kept) else None), orientation, []
-
-
-def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) stored with an EXIF orientation of 1 to 8, upright; anything else counts as 1."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
