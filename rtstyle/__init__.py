@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
     from rtstyle.media.video_file import VideoFileSource
     from rtstyle.media.video_writer import VideoFileSink
-    from rtstyle.styles import Style, list_styles, load_style, save_style
+    from rtstyle.style_file import Style, save_style
+    from rtstyle.styles import list_styles, load_style
     from rtstyle.stylizers.loading import load_palette, load_stylizer, load_tour
 
 _HOME = {
@@ -28,9 +29,9 @@ _HOME = {
     "VideoFileSource": "media.video_file",
     "VideoFileSink": "media.video_writer",
     "RtstyleError": "errors",
-    "Style": "styles",
+    "Style": "style_file",
     "load_style": "styles",
-    "save_style": "styles",
+    "save_style": "style_file",
     "list_styles": "styles",
     "load_palette": "stylizers.loading",
     "load_stylizer": "stylizers.loading",

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
-from rtstyle.styles import SUFFIX, Style, list_styles, load_style, style_name
+from rtstyle.style_file import SUFFIX, Style
+from rtstyle.styles import list_styles, load_style, style_name
 
 Pathlike = str | os.PathLike[str]
 State = Mapping[str, Tensor]  # the weights of one network, name -> tensor

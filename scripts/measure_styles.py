@@ -15,7 +15,8 @@ import torch
 
 from rtstyle.perception.backbones import load_backbone
 from rtstyle.perception.losses import gram, gram_error
-from rtstyle.styles import Style, list_styles, load_style, save_style
+from rtstyle.style_file import Style, save_style
+from rtstyle.styles import list_styles, load_style
 from rtstyle.training.data import list_pictures, read_picture
 from rtstyle.training.evaluate import LAYERS, STYLE_LAYERS, load_scenes, nearness, steadiness
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 
 from rtstyle.networks import Network, build
-from rtstyle.styles import list_styles, load_style, save_style
+from rtstyle.style_file import save_style
+from rtstyle.styles import list_styles, load_style
 from rtstyle.training.data import Photos, list_pictures, read_picture
 from rtstyle.training.distil import Taught, distil
 from rtstyle.training.evaluate import psnr

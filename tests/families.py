@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from rtstyle.networks import Network, build
-from rtstyle.styles import Style, save_style
+from rtstyle.style_file import Style, save_style
 
 TINY = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
 

@@ -16,7 +16,7 @@ from PIL import Image
 from rtstyle import __version__
 from rtstyle.cli import COMMANDS, main
 from rtstyle.networks import build
-from rtstyle.styles import Style, save_style
+from rtstyle.style_file import Style, save_style
 from tests.families import save_family
 
 

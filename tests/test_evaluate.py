@@ -13,7 +13,7 @@ from rtstyle.cli import main
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
-from rtstyle.styles import Style, save_style
+from rtstyle.style_file import Style, save_style
 from rtstyle.training.evaluate import LAYERS, gatys_optimum, nearness, steadiness
 from rtstyle.training.steadiness import Pair, exposure_ratio, flicker_ratio, flow_pair, warped_error
 

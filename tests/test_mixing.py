@@ -17,7 +17,7 @@ from rtstyle.mixing import (
     parse_mix,
 )
 from rtstyle.networks import Network, build
-from rtstyle.styles import Style, save_style
+from rtstyle.style_file import Style, save_style
 from tests.families import network, save_family
 
 

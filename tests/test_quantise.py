@@ -13,7 +13,8 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 
 from rtstyle.cli import main
 from rtstyle.networks import build
-from rtstyle.styles import Style, load_style, save_style
+from rtstyle.style_file import Style, save_style
+from rtstyle.styles import load_style
 from rtstyle.training.quantise import attempts
 
 SMALL = {"half": 4, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}

@@ -16,7 +16,8 @@ from rtstyle.engines.eager import Eager
 from rtstyle.engines.reduced import Reduced, as_card, balanced, choose, measure_ranges, passes, proven
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
-from rtstyle.styles import Style, load_style, rewrite_card, save_style
+from rtstyle.style_file import Style, rewrite_card, save_style
+from rtstyle.styles import load_style
 from rtstyle.stylizers.loading import load_palette, load_stylizer
 
 SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}

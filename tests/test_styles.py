@@ -19,7 +19,8 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes
 from rtstyle.importers import import_checkpoint
 from rtstyle.networks import build
-from rtstyle.styles import Style, list_styles, load_style, own_folder, save_style, style_name
+from rtstyle.style_file import Style, save_style
+from rtstyle.styles import list_styles, load_style, own_folder, style_name
 
 SMALL = {"half": 2, "quarter": 4, "eighth": 4, "quarter_blocks": 1, "eighth_blocks": 1}
 

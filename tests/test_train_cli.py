@@ -21,7 +21,8 @@ from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
 from rtstyle.perception.backbones.vgg import PLANS
-from rtstyle.styles import Style, load_style, save_style
+from rtstyle.style_file import Style, save_style
+from rtstyle.styles import load_style
 from rtstyle.training.plot import LossPlot
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.recipe_file import make_recipe, read_recipe_file

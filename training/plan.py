@@ -7,7 +7,8 @@ from typing import Any
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
-from rtstyle.styles import Style, list_styles, load_style, save_style
+from rtstyle.style_file import Style, save_style
+from rtstyle.styles import list_styles, load_style
 from rtstyle.training.checkpoint import digest
 from rtstyle.training.recipe import FULL, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe

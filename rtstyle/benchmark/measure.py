@@ -16,7 +16,8 @@ from rtstyle.benchmark.figures import Sample, one_by_one, slowest_of, spread, su
 from rtstyle.benchmark.memory import peak_of
 from rtstyle.benchmark.scene import Scene, there_and_back
 from rtstyle.errors import RtstyleError
-from rtstyle.styles import one_line, style_name
+from rtstyle.style_file import one_line
+from rtstyle.styles import style_name
 
 COMMON = ("decode", "to_rgb", "to_yuv")  # stages that no style changes
 SETTLED = 24, 2**25  # frames, and pixels of all, after which queues and encoder are full

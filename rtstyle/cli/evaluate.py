@@ -11,7 +11,7 @@ from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
     from rtstyle.networks import Network
-    from rtstyle.styles import Style
+    from rtstyle.style_file import Style
     from rtstyle.training.steadiness import Restyle
 
 

@@ -27,7 +27,7 @@ def check_picture(path: Path, *, overwrite: bool, inputs: Sequence[Path] = (), o
 def check_style(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse a style that could not be written or loaded again, or would replace a file; make its folder."""
     from rtstyle.media.output import check_output, make_parent, writing
-    from rtstyle.styles import SUFFIX, check_name
+    from rtstyle.style_file import SUFFIX, check_name
 
     if path.suffix != SUFFIX:
         raise RtstyleError(f"a style is saved as NAME{SUFFIX}; got '{path}'")

@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
 
     from rtstyle.engines.reduced import as_card, passes
     from rtstyle.perception.backbones import load_backbone
-    from rtstyle.styles import SUFFIX, find_style, load_style, rewrite_card, style_name
+    from rtstyle.style_file import SUFFIX, rewrite_card
+    from rtstyle.styles import find_style, load_style, style_name
     from rtstyle.training.data import list_pictures, read_picture
     from rtstyle.training.evaluate import LAYERS
     from rtstyle.training.quantise import quantise

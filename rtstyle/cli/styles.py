@@ -68,7 +68,8 @@ def _show(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from rtstyle.importers import import_checkpoint
     from rtstyle.media.output import check_output
-    from rtstyle.styles import list_styles, own_folder, save_style
+    from rtstyle.style_file import save_style
+    from rtstyle.styles import list_styles, own_folder
 
     card, network = import_checkpoint(options.file, name=options.name)
     path = options.out or own_folder() / f"{card.name}.safetensors"

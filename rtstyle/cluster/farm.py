@@ -15,7 +15,7 @@ from rtstyle.cluster.segments import Segment
 from rtstyle.cluster.workers import Encoded, Job, restyle_segment
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Divisible, Stylizer
-from rtstyle.styles import one_line
+from rtstyle.style_file import one_line
 
 # Cores of a worker without a GPU, and at most of one with.
 _CORES, _MOST_CORES = 1, 4

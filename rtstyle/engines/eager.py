@@ -14,7 +14,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak, to_bytes, to_float
 from rtstyle.networks import Network
 from rtstyle.networks.blocks import InstanceNorm, ReflectConv
-from rtstyle.styles import check_tensors
+from rtstyle.style_file import check_tensors
 
 MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
 # Bytes on a processor that one picture may take: 17 million pixels in swift, 3.9 in johnson. Larger ones are

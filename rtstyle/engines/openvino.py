@@ -18,7 +18,7 @@ from rtstyle.engines.signal_stack import kept_signal_stack
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_packed
 from rtstyle.networks import Network
-from rtstyle.styles import check_tensors
+from rtstyle.style_file import check_tensors
 
 __all__ = ["OpenVINO", "Untranslatable", "has_bfloat16"]
 

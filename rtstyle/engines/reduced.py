@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network
-from rtstyle.styles import Style
+from rtstyle.style_file import Style
 
 LEVELS = 256  # values an 8-bit number has
 
