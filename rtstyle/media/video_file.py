@@ -15,6 +15,7 @@ import torch
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import color, nvdec
+from rtstyle.media.claims import expected_length, stated_end, why_nothing
 from rtstyle.media.containers import (
     believable_rate,
     is_bare,
@@ -106,7 +107,7 @@ class VideoFileSource(Source):
         frames = self._decode()
         first = next(frames, None)
         if first is None:
-            raise RtstyleError(f"{self.path}: {self._nothing_decoded()}")
+            raise RtstyleError(f"{self.path}: {why_nothing(self._stream, self.damage)}")
         self._orientation = _orientation(first)
         if self._device is not None and self._device.type == "cuda":
             first, frames = self._decode_on(self._device, first, frames)
@@ -126,7 +127,8 @@ class VideoFileSource(Source):
             aspect = 1 / aspect
         if size is not None:
             width, height, aspect = fit(size, width, height, aspect)
-        self.info = VideoInfo(width, height, rate, self._expected_length(rate), self._base, aspect)
+        length = expected_length(self._container, self._stream, self.span, rate)
+        self.info = VideoInfo(width, height, rate, length, self._base, aspect)
         self.color = color.tags_for_output(self._tags, height)
         self._note_what_is_special(first)
 
@@ -180,7 +182,7 @@ class VideoFileSource(Source):
     def loss_of(self, damage: Damage, count: int) -> str | None:
         """One line on what damage took of a file read to its end, by its own claims; None for a whole one."""
         guess = is_bare(self._container) or is_broadcast(self._container)
-        end = None if guess else self._expected_end()
+        end = None if guess else stated_end(self._container, self._stream)
         claimed = 0 if self.span.start is not None else self._stream.frames
         return damage.sentence(end, claimed, self.info.rate, count)
 
@@ -242,35 +244,6 @@ class VideoFileSource(Source):
             return
         self.span = replace(self.span, origin=round(begin / self._base) * self._base)
         self.notes.append(f"the clock starts at {say_time(begin)}; it is moved to zero")
-
-    def _expected_length(self, rate: Fraction) -> int | None:
-        """Frames to come, as the container claims or as its duration makes likely."""
-        if self.span.start is None and self.span.end is None and self._stream.frames:
-            return self._stream.frames
-        end = self._expected_end()
-        if end is None:
-            return None
-        begin = start_of(self._container)
-        seconds = min(end, self.span.end or end) - max(begin, self.span.start or begin)
-        return max(1, round(seconds * rate))
-
-    def _expected_end(self) -> Fraction | None:
-        """When the container says it ends, seconds on its clock."""
-        length = Fraction(self._container.duration or 0, av.time_base)
-        kind = self._container.format.name
-        if kind == "avi":  # FFmpeg trusts the index, which a cut file has lost
-            length = max(length, self._stream.frames * self._base)
-        # Matroska counts from zero, not from the first picture.
-        begin = start_of(self._container) if not kind.startswith("matroska") else 0
-        return begin + length if length else None
-
-    def _nothing_decoded(self) -> str:
-        codec = self._stream.codec_context.name
-        if (self._stream.codec_context.codec_tag or "") == "encv":
-            return "the video is encrypted (DRM); no key, nothing to decode"
-        if self.damage.packets or self.damage.unread:
-            return f"not one {codec} frame could be decoded; damaged, encrypted, or a kind this FFmpeg lacks"
-        return f"its {codec} stream holds no frame"
 
     def _note_what_is_special(self, first: av.VideoFrame) -> None:
         extra = sum(not is_cover(s) for s in self._container.streams.video) - 1
