@@ -35,9 +35,9 @@ from rtstyle.live.session import LiveSession
 from rtstyle.live.stats import percentiles
 from rtstyle.media.realtime import RealTime
 from rtstyle.media.synthetic import SyntheticSource
-from rtstyle.pipeline import latest
 from rtstyle.styles import LIVE_STYLE
 from rtstyle.stylizers.loading import load_palette
+from rtstyle.threads import latest
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")

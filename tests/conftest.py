@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rtstyle import pipeline
+from rtstyle import threads
 from rtstyle.live import keeping, session
 
 
@@ -32,10 +32,10 @@ def assets() -> Path:
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """For networks of a few channels: two threads wait for each other longer than one works."""
-    threads = torch.get_num_threads()
+    computing = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
-    torch.set_num_threads(threads)
+    torch.set_num_threads(computing)
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (session, "_PATIENCE"),
         (session, "PATIENCE"),
         (keeping, "PATIENCE"),
-        (pipeline, "_LIVE_PATIENCE"),
+        (threads, "_LIVE_PATIENCE"),
     ):
         monkeypatch.setattr(module, name, 60.0)
-    threads = torch.get_num_threads()
+    computing = torch.get_num_threads()
     torch.set_num_threads(1)
     before = threading.active_count()
     yield
-    torch.set_num_threads(threads)
+    torch.set_num_threads(computing)
     assert threading.active_count() == before, threading.enumerate()

@@ -16,7 +16,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.media import camera, v4l2
 from rtstyle.media.camera import Camera
 from rtstyle.media.v4l2 import Device, Mode, list_devices
-from rtstyle.pipeline import latest
+from rtstyle.threads import latest
 
 
 class Plug:

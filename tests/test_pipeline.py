@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
-from rtstyle.pipeline import Background, Prefetch, Progress, latest, run
+from rtstyle.pipeline import Progress, run
+from rtstyle.threads import Background, Prefetch, latest
 
 
 class Counting:

@@ -15,7 +15,7 @@ from rtstyle.media import realtime
 from rtstyle.media.camera import open_camera
 from rtstyle.media.null import MemorySource
 from rtstyle.media.realtime import NetworkStream, Pace, RealTime
-from rtstyle.pipeline import latest
+from rtstyle.threads import latest
 from tests.media import Clip, number_of, numbers
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rtstyle.frame import Frame
-from rtstyle.pipeline import FrameQueue
+from rtstyle.threads import FrameQueue
 
 
 class Output(Protocol):

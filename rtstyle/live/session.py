@@ -22,9 +22,9 @@ from rtstyle.live.outputs import Mailbox, Output
 from rtstyle.live.recording import Recording
 from rtstyle.live.stats import Stats
 from rtstyle.media.geometry import fit
-from rtstyle.pipeline import Prefetch, latest
 from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.strokes import scaled
+from rtstyle.threads import Prefetch, latest
 
 # Seconds that the end waits for outputs.
 _PATIENCE = 0.8

@@ -14,8 +14,8 @@ import torch
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
-from rtstyle.pipeline import latest
 from rtstyle.studio.jpeg import decode
+from rtstyle.threads import latest
 
 _SILENCE = 3.0  # seconds without a picture after which a browser has lost its turn
 
