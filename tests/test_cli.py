@@ -285,6 +285,8 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureF
     assert [frame.time for frame in frames] == pytest.approx([0, 1 / 12, 2 / 12])
     means = [frame.to_ndarray(format="rgb24").mean() for frame in frames]
     assert means == pytest.approx([160, 180, 200], abs=2)
+    assert run("video", folder, tmp_path / "far.mp4", *style, "--ray", "local") == 1
+    assert "--ray spreads video files, not a folder of pictures" in capsys.readouterr().err
 
 
 def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,9 +146,31 @@ def test_what_a_folder_source_changes_is_said(tmp_path: Path) -> None:
     assert (frames[3][:, :, :12] == 0).all()
     assert source.notes == [
         "16 bits a sample became 8",
-        "pictures of 2 sizes; all are made 24x16",
+        "pictures of 2 sizes; all are made 24x16, other shapes on black",
         "transparent pictures: composited on black",
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),  # where the picture is: rows, columns
+    [
+        ((16, 48), (4, 12, 0, 24)),
+        ((32, 16), (0, 16, 8, 16)),
+        ((8, 8), (0, 16, 4, 20)),
+        ((33, 48), (0, 16, 0, 24)),  # but for rounding the same shape
+    ],
+)
+def test_pictures_of_another_shape_keep_it(
+    size: tuple[int, int], shown: tuple[int, int, int, int], tmp_path: Path
+) -> None:
+    write(tmp_path / "in", "1.png", np.full((16, 24, 3), 90, np.uint8))
+    write(tmp_path / "in", "2.png", np.full((*size, 3), 90, np.uint8))
+    with FrameFolderSource(tmp_path / "in") as source:
+        _, frame = source
+    top, bottom, left, right = shown
+    expected = torch.zeros(3, 16, 24, dtype=torch.uint8)
+    expected[:, top:bottom, left:right] = 90
+    assert torch.equal(frame.image, expected)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
     folder = options.input.is_dir() and not _is_sequence(options.input, options.output)
     if folder and options.fps is not None:
         raise RtstyleError(f"--fps is for a folder of pictures that become one video, not {options.output}")
+    if options.ray is not None and options.input.is_dir() and not folder:
+        raise RtstyleError(f"{options.input}: --ray spreads video files, not a folder of pictures")
     jobs = _jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
     if not (jobs := not_done(options, jobs)):
         if options.json:

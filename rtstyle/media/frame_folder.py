@@ -83,19 +83,30 @@ class FrameFolderSource(Source):
                 notes.add("transparent pictures: composited on black")
             yield Frame(self._fitted(_plain(picture)), number / self._rate)
         if len(sizes) > 1:
-            notes.add(f"pictures of {len(sizes)} sizes; all are made {self.info.width}x{self.info.height}")
+            same = f"{self.info.width}x{self.info.height}"
+            notes.add(f"pictures of {len(sizes)} sizes; all are made {same}, other shapes on black")
         self.notes += sorted(notes)
 
     def close(self) -> None:
         """Nothing is open between two frames."""
 
     def _fitted(self, image: Tensor) -> Tensor:
-        size = (self.info.width, self.info.height)
-        if image.shape[1:] == size[::-1]:
+        """A picture at the size of the first, its shape kept: on black where that is another."""
+        height, width = image.shape[1:]
+        if (width, height) == (self.info.width, self.info.height):
             return image
-        smaller = size[0] * size[1] < image[0].numel()
-        way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-        return torch.from_numpy(cv2.resize(to_packed(image), size, interpolation=way)).permute(2, 0, 1)
+        scale = min(self.info.width / width, self.info.height / height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        fitted = cv2.resize(
+            to_packed(image), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        )
+        sides, ends = self.info.width - size[0], self.info.height - size[1]
+        if sides + ends > 1:  # one may come of rounding
+            bars = (ends // 2, ends - ends // 2, sides // 2, sides - sides // 2)
+            fitted = cv2.copyMakeBorder(fitted, *bars, cv2.BORDER_CONSTANT)
+        elif sides or ends:
+            fitted = cv2.copyMakeBorder(fitted, 0, ends, 0, sides, cv2.BORDER_REPLICATE)
+        return torch.from_numpy(fitted).permute(2, 0, 1)
 
 
 def pictures_in(folder: Path) -> list[Path]:
