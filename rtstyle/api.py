@@ -25,6 +25,7 @@ from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.mixing import Pathlike
 from rtstyle.pipeline import Listener, run
+from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
 from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer, load_tour
 from rtstyle.stylizers.tour import Tour
@@ -60,6 +61,7 @@ def stylize_image(
     style: Pathlike | None = None,
     strength: float = 1.0,
     strokes: float = 1.0,
+    canvas: float = CANVAS_OF_STILLS,
     device: str = "auto",
     engine: str = "auto",
     stylizer: Stylizer | None = None,
@@ -68,6 +70,7 @@ def stylize_image(
     """Restyle one picture file. Orientation, ICC profile, alpha and 16-bit depth survive.
 
     Args:
+        style, strength, strokes, canvas, device, engine: as in `load_stylizer`.
         stylizer: use this one instead of loading `style` (for many pictures in a row).
 
     Raises:
@@ -76,7 +79,7 @@ def stylize_image(
     source, output = Path(source), Path(output)
     check_output(output, overwrite=overwrite, inputs=(source,))
     engine = engine_for_pictures(engine)
-    stylizer = stylizer or load_stylizer(style, strength, device, engine, strokes=strokes)
+    stylizer = stylizer or load_stylizer(style, strength, device, engine, strokes=strokes, canvas=canvas)
     clock = [perf_counter()]
     picture = read_image(source)
     clock.append(perf_counter())
@@ -108,6 +111,7 @@ def stylize_video(
     style: Pathlike | None = None,
     strength: float = 1.0,
     strokes: float = 1.0,
+    canvas: float = 0.0,
     device: str = "auto",
     engine: str = "auto",
     stylizer: Stylizer | None = None,
@@ -129,7 +133,7 @@ def stylize_video(
         source: a video file, or a folder of pictures, which are its frames.
         output: its extension names the container (mp4, m4v, mov, mkv, webm, gif); without one it is a
             folder of PNGs.
-        style, strength, strokes, device, engine: as in `load_stylizer`.
+        style, strength, strokes, canvas, device, engine: as in `load_stylizer`.
         stylizer: use this one instead of loading `style`; all of these and the tour are its own.
         tour: go through the styles of ``a,b,c`` in turn, so many seconds from each to the next.
         size: ``1280x720``, or a height alone; the input's size if None.
@@ -162,8 +166,8 @@ def stylize_video(
         frames = VideoFileSource(source, size=wanted, start=begin, end=over, device=place)
     with frames:
         if stylizer is None and tour is not None:
-            stylizer = load_tour(style, tour, strength, device, engine, strokes=strokes)
-        stylizer = stylizer or load_stylizer(style, strength, device, engine, strokes=strokes)
+            stylizer = load_tour(style, tour, strength, device, engine, strokes=strokes, canvas=canvas)
+        stylizer = stylizer or load_stylizer(style, strength, device, engine, strokes=strokes, canvas=canvas)
         sink: Sink
         if output.suffix == "":
             if farm is not None:

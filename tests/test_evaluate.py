@@ -129,6 +129,8 @@ def test_the_command_measures_and_compares(
     found = json.loads(capsys.readouterr().out)
     assert list(found["nearness"]) == ["the photo itself", "one", "two", "Gatys optimum (1 photos)"]
     assert set(found["steadiness"]) == {"one", "two"} and found["photos"] == 2
-    assert main(arguments) == 0
+    assert main([*arguments[:-4], "--canvas", "0.5", "--beside", *arguments[-3:]]) == 0
     table = capsys.readouterr().out
     assert "flicker ratio" in table and "one: Stripes" in table
+    plain, laid = (line.split() for line in table.splitlines() if line.startswith("  two"))
+    assert laid[1:3] == ["canvas", "0.5"] and laid[-2:] != plain[-2:]

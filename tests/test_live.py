@@ -199,21 +199,21 @@ class FakeSession:
     def state(self) -> dict[str, Any]:
         return {
             "styles": [{"name": name, "title": name} for name in "abc"], "mix": {"c": 1.0}, "split": None,
-            "tour": 0, "strength": 0.95, "size": [64, 48], "stats": self.stats.recent(),
+            "tour": 0, "strength": 0.95, "canvas": 0.0, "size": [64, 48], "stats": self.stats.recent(),
         }  # fmt: skip
 
 
 def test_a_window_shows_frames_and_obeys_keys() -> None:
-    gui, session = FakeGui("n2+vs]Q"), FakeSession()
+    gui, session = FakeGui("n2+vks]Q"), FakeSession()
     Window(session, gui).run()  # type: ignore[arg-type]
     assert session.done == [
         ("next", {}), ("number", {"n": 2}), ("strength", {"value": 1.0}),
-        ("travel", {"to": "a", "seconds": 2.0}),
+        ("travel", {"to": "a", "seconds": 2.0}), ("canvas", {"value": 0.5}),
         ("split", {}), ("split", {"position": 0.55}), ("quit", {}),
     ]  # fmt: skip
     assert np.array_equal(gui.shown[0], numbered(2))
     assert gui.destroyed
-    assert session.stats.as_dict()["outputs"]["window"]["shown"] == 7
+    assert session.stats.as_dict()["outputs"]["window"]["shown"] == 8
 
 
 def test_closing_the_window_ends_the_session() -> None:

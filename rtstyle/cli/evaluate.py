@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtstyle.cli.options import print_json, vgg19_file
+from rtstyle.cli.options import print_json, share, vgg19_file
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--beside", action="append", default=[], metavar="STYLE",
         help="another style of the same painting, say one trained without the temporal loss",
     )  # fmt: skip
+    parser.add_argument(
+        "--canvas", type=share, default=0.0, metavar="0..1", help="measure each on such a canvas as well (0)"
+    )
     parser.add_argument(
         "--gatys", type=int, default=0, metavar="N",
         help="optimise the pixels of the first N photos: the floor of both errors (0; minutes each)",
@@ -70,9 +73,11 @@ def run(options: argparse.Namespace) -> int:
     near["the photo itself"] = nearness(lambda image: image, on_device(photos), painting, backbone)
     for name, style, network in loaded:
         label = f"{style.name} ({name})" if style.name in near else style.name
-        restyle = _restyle(network, device)
-        near[label] = nearness(restyle, on_device(photos), painting, backbone)
-        steady[label] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
+        for canvas in dict.fromkeys((0.0, options.canvas)):
+            row = f"{label}, canvas {canvas:g}" if canvas else label
+            restyle = _restyle(network, device, canvas)
+            near[row] = nearness(restyle, on_device(photos), painting, backbone)
+            steady[row] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
     if options.gatys:
         near[f"Gatys optimum ({options.gatys} photos)"] = gatys_optimum(
             on_device(photos[: options.gatys]),
@@ -93,11 +98,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _restyle(network: Network, device: Any) -> Restyle:
+def _restyle(network: Network, device: Any, canvas: float) -> Restyle:
     import torch
 
+    from rtstyle.stylizers.canvas import on_float_canvas
+
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return lambda image: network(image).clamp(0, 1)
+    if not canvas:
+        return lambda image: network(image).clamp(0, 1)
+    return lambda image: network(on_float_canvas(image, canvas)).clamp(0, 1)
 
 
 def _print(
@@ -114,7 +123,7 @@ def _print(
     for name, row in near.items():
         print(f"  {name:30} {row['style_error']:8.4f} {row['content_error']:8.4f}")
     names = list(steady)
-    print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[:20]:>20}" for n in names))
+    print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[-26:]:>26}" for n in names))
     for figure, row in steady[names[0]].items():
-        others = " ".join(f"{steady[name][figure]['styled']:20.4f}" for name in names)
+        others = " ".join(f"{steady[name][figure]['styled']:26.4f}" for name in names)
         print(f"  {figure:30} {row['input']:8.4f} {others}")

@@ -17,6 +17,7 @@ from rtstyle.cli.options import (
     shows_progress,
 )
 from rtstyle.errors import RtstyleError
+from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
 
 if TYPE_CHECKING:
     from rtstyle.api import Summary
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="IN", help="picture files, or folders")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a folder")
-    add_style_options(parser)
+    add_style_options(parser, canvas=CANVAS_OF_STILLS)
     add_existing_options(parser)
     add_report_options(parser)
 
@@ -44,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
             print_totals([], [])
         return 0
     engine = engine_for_pictures(options.engine)
-    stylizer = load_stylizer(options.style, options.strength, options.device, engine, strokes=options.strokes)
+    ways = (options.strength, options.device, engine)
+    stylizer = load_stylizer(options.style, *ways, strokes=options.strokes, canvas=options.canvas)
     done: list[Summary] = []
     failed: list[dict[str, str]] = []
     for source, output in tqdm(jobs, unit="picture", disable=not shows_progress(options), leave=False):

@@ -132,7 +132,8 @@ def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[
     else:
         shares = parse_mix(options.style)
     ways = (options.strength, options.device, options.engine)
-    palette = load_palette(list(shares), *ways, strokes=options.strokes, live=True)
+    looks = {"strokes": options.strokes, "canvas": options.canvas}
+    palette = load_palette(list(shares), *ways, **looks, live=True)
     if len(set(shares.values())) > 1:  # weights were given: begin with that mix
         palette.mix = dict(zip(palette.styles, shares.values(), strict=True))
     titles = {style_name(style): load_style(style)[0].title for style in shares}

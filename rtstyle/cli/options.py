@@ -12,7 +12,8 @@ from typing import Any
 from rtstyle.errors import RtstyleError
 
 
-def add_style_options(parser: argparse.ArgumentParser) -> None:
+def add_style_options(parser: argparse.ArgumentParser, canvas: float = 0.0) -> None:
+    """``canvas``: how much of it where nothing is asked for."""
     group = parser.add_argument_group("style")
     group.add_argument(
         "--style",
@@ -26,6 +27,13 @@ def add_style_options(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="N",
         help="N times as broad; 2 for 1080p, 4 for 4K (1)",
+    )
+    group.add_argument(
+        "--canvas",
+        type=share,
+        default=canvas,
+        metavar="0..1",
+        help=f"strokes in bare places too, from a still canvas ({canvas:g})",
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument(

@@ -101,9 +101,10 @@ def _load(options: argparse.Namespace) -> Stylizer:
     from rtstyle.stylizers.loading import load_stylizer, load_tour
 
     ways = (options.strength, options.device, options.engine)
+    looks = {"strokes": options.strokes, "canvas": options.canvas}
     if options.tour is not None:
-        return load_tour(options.style, options.tour, *ways, strokes=options.strokes)
-    return load_stylizer(options.style, *ways, strokes=options.strokes)
+        return load_tour(options.style, options.tour, *ways, **looks)
+    return load_stylizer(options.style, *ways, **looks)
 
 
 def _farm(options: argparse.Namespace) -> Farm:
@@ -139,6 +140,7 @@ def _run_one(
                 style=options.style,
                 strength=options.strength,
                 strokes=options.strokes,
+                canvas=options.canvas,
                 device=options.device,
                 engine=options.engine,
                 stylizer=stylizer,

@@ -20,6 +20,7 @@ ACTIONS = {
     "style": "one style, by name",
     "number": "one style, by its place from 1",
     "strength": "how much style, 0 to 1",
+    "canvas": "strokes in bare places too, 0 to 1",
     "mix": "weights of several styles",
     "travel": "go to a style or a mix in so many seconds",
     "tour": "go through all styles, so many seconds each; 0 stops",
@@ -66,6 +67,9 @@ class Controls:
 
     def strength(self, value: float) -> None:
         self.palette.strength = _number("strength", value)
+
+    def canvas(self, value: float) -> None:
+        self.palette.canvas = _number("canvas", value)
 
     def mix(self, weights: Mapping[str, float]) -> None:
         self.palette.mix = _weights(weights)
@@ -127,6 +131,7 @@ class Controls:
         return {
             "mix": self.palette.mix,
             "strength": self.palette.strength,
+            "canvas": self.palette.canvas,
             "split": self.split_at,
             "frozen": self.frozen,
             "mirror": self.mirrored,

@@ -181,8 +181,8 @@ class LiveSession:
     def state(self) -> dict[str, Any]:
         """All there is to show, JSON-ready.
 
-        styles [{name, title}], mix {name: share}, strength 0..1, split (None or 0..1), frozen, mirror,
-        tour (seconds, 0 for none), recording (None or the file's name), camera [width, height],
+        styles [{name, title}], mix {name: share}, strength 0..1, canvas 0..1, split (None or 0..1), frozen,
+        mirror, tour (seconds, 0 for none), recording (None or the file's name), camera [width, height],
         size [width, height] processed, fixed_size (bool), fps (asked), waiting (no frame for a second),
         ended, notes [[number, line]], device, engine, stats (`Stats.recent`).
         """

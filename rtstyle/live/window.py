@@ -20,6 +20,7 @@ from rtstyle.stylizers.strokes import scaled
 TITLE = "rtstyle"
 _WAIT = 0.05  # seconds: keys are looked at so often when no frame comes
 _SPLIT_STEP, _STRENGTH_STEP = 0.05, 0.1
+_CANVAS = 0.5
 _TOUR, _TRAVEL = 8.0, 2.0  # seconds a style, and from one to the next
 
 Press = Callable[[LiveSession], None]
@@ -35,6 +36,10 @@ def _stronger(by: float) -> Press:
         session.do("strength", value=round(min(max(strength, 0.0), 1.0), 2))
 
     return press
+
+
+def _canvas(session: LiveSession) -> None:
+    session.do("canvas", value=0.0 if session.state()["canvas"] else _CANVAS)
 
 
 def _split_moved(by: float) -> Press:
@@ -64,6 +69,7 @@ KEYS: tuple[tuple[str, Press, str], ...] = (
     ("t", _tour, "t          tour of all styles"),
     ("+=", _stronger(_STRENGTH_STEP), "+          more style"),
     ("-", _stronger(-_STRENGTH_STEP), "-          less style"),
+    ("k", _canvas, "k          strokes in bare places too"),
     ("s", _does("split"), "s          before / after"),
     ("[,", _split_moved(-_SPLIT_STEP), "[ ]        move the line"),
     ("].", _split_moved(_SPLIT_STEP), ""),

@@ -1,4 +1,4 @@
-"""What the methods that optimise pixels do unless told, and the training of their backbones.
+"""What the methods that optimise pixels do unless told, the training of their backbones, and still pictures.
 
 Apart from them, so that naming it costs no torch.
 """
@@ -24,3 +24,5 @@ OCTAVE_RATIO = 1.8
 
 TUNED_EPOCHS, TUNED_CROP, TUNED_BATCH = 8, 160, 16  # crops in pixels a side
 TUNED_RATE = 1e-5  # of Adam
+
+CANVAS_OF_STILLS = 0.5  # nothing slides over it there; see `rtstyle.stylizers.canvas`

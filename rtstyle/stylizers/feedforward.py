@@ -15,6 +15,7 @@ from rtstyle.engines.eager import check_image
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, peak, to_bytes, to_float
 from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
+from rtstyle.stylizers.canvas import check_canvas, on_canvas
 from rtstyle.stylizers.strokes import check_strokes, paint, painted_size
 
 # Standard deviation of a frame's samples, in [0, 1]: up to the first there is nothing to restyle, from the
@@ -84,9 +85,10 @@ class FeedForward:
         states: the weights of each style, by name; none where the engine's style is never changed.
         mix: the first mix, style -> weight; the first style alone if None.
         strokes: how many times as broad the strokes are (see `rtstyle.stylizers.strokes`).
+        canvas: see the property.
 
-    Raises RtstyleError for a strength outside 0 to 1, strokes that are too broad or fine, and a mix of
-    styles that are not there.
+    Raises RtstyleError for a strength or canvas outside 0 to 1, strokes that are too broad or fine, and a
+    mix of styles that are not there.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class FeedForward:
         states: Mapping[str, State] | None = None,
         mix: Mapping[str, float] | None = None,
         strokes: float = 1.0,
+        canvas: float = 0.0,
     ) -> None:
         self.engine = engine
         self.strength = strength
+        self.canvas = canvas
         self._strokes = check_strokes(strokes)
         # On the device they are mixed for: copies there, for every frame of a travel, would hold a GPU up.
         self._states = {
@@ -142,6 +146,15 @@ class FeedForward:
         self._strength = strength
 
     @property
+    def canvas(self) -> float:
+        """How much grain, 0 to 1, is under a frame for strokes to go by (see `rtstyle.stylizers.canvas`)."""
+        return self._canvas
+
+    @canvas.setter
+    def canvas(self, canvas: float) -> None:
+        self._canvas = check_canvas(canvas)
+
+    @property
     def mix(self) -> Mix:
         """The present mix, style -> share, the shares summing to 1. Setting it ends a travel.
 
@@ -169,9 +182,9 @@ class FeedForward:
         return self.prepare(frame)()
 
     def prepare(self, frame: Frame) -> Callable[[], Frame]:
-        """See `Divisible`: mix and strength are those of now, restyling may be done in any thread."""
+        """See `Divisible`: the settings are those of now, restyling may be done in any thread."""
         check_image(frame.image)
-        return partial(self._restyle, frame, self._travel.move(frame.time), self.strength)
+        return partial(self._restyle, frame, self._travel.move(frame.time), self.strength, self.canvas)
 
     def at_once(self, width: int, height: int) -> int:
         return self.engine.at_once(*painted_size(width, height, self._strokes))
@@ -182,7 +195,7 @@ class FeedForward:
         if travel.begin is not None:
             self._travel = _Travel(travel.end, travel.end)
 
-    def _restyle(self, frame: Frame, mix: Mix, strength: float) -> Frame:
+    def _restyle(self, frame: Frame, mix: Mix, strength: float, canvas: float) -> Frame:
         image = frame.image
         if strength == 0:
             return frame
@@ -190,12 +203,12 @@ class FeedForward:
             # The network is started before the number is waited for, or the GPU would stand still meanwhile.
             spread = _spread(image).to("cpu", non_blocking=True)
             arrived = torch.cuda.current_stream(image.device).record_event()
-            styled = self._run(image, mix)
+            styled = self._run(image, mix, canvas)
             arrived.synchronize()
             strength *= _presence_at(spread)
         else:
             strength *= presence(image)
-            styled = self._run(image, mix) if strength else image
+            styled = self._run(image, mix, canvas) if strength else image
         if strength == 0:
             return frame
         if strength < 1:
@@ -203,10 +216,10 @@ class FeedForward:
             styled = to_bytes(blend, image.dtype)
         return replace(frame, image=styled)
 
-    def _run(self, image: torch.Tensor, mix: Mix) -> torch.Tensor:
+    def _run(self, image: torch.Tensor, mix: Mix, canvas: float) -> torch.Tensor:
         engine = self._lease(mix)
         try:
-            return paint(engine, image, self._strokes)
+            return paint(lambda seen: engine(on_canvas(seen, canvas)), image, self._strokes)
         finally:
             self._idle.append((engine, mix))
 

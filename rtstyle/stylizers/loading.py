@@ -21,6 +21,7 @@ def load_stylizer(
     engine: str = "auto",
     *,
     strokes: float = 1.0,
+    canvas: float = 0.0,
 ) -> FeedForward:
     """A style, or a mix of styles of one family, ready to use: a callable from `Frame` to `Frame`.
 
@@ -33,6 +34,8 @@ def load_stylizer(
             ``auto``: the fastest there is.
         strokes: how many times as broad the strokes are, 0.25 to 16: 2 suits 1080 lines, 4 suits 2160, and
             takes a quarter or a sixteenth of the time.
+        canvas: 0 to 1: strokes in clear skies and on bare walls too, from a still canvas. Half is good for
+            still pictures and a still camera; under a moving one the scene slides below it.
 
     Raises:
         RtstyleError: no such style, device or engine, styles that do not mix, or a damaged style file.
@@ -40,7 +43,7 @@ def load_stylizer(
     shares = parse_mix(DEFAULT_STYLE if style is None else style)
     members = load_members(list(shares))
     mix = dict(zip(members, shares.values(), strict=True))
-    return _ready(members, mix, strength, device, engine, strokes)
+    return _ready(members, mix, strength, device, engine, strokes, canvas)
 
 
 def load_palette(
@@ -50,6 +53,7 @@ def load_palette(
     engine: str = "auto",
     *,
     strokes: float = 1.0,
+    canvas: float = 0.0,
     live: bool = False,
 ) -> FeedForward:
     """Several styles of one family at hand: a callable from `Frame` to `Frame`, at first in the first style.
@@ -64,7 +68,7 @@ def load_palette(
     if isinstance(styles, str) or not styles:
         raise RtstyleError(f"a palette takes a list of styles, as ['a', 'b']; got {styles!r}")
     members = load_members(styles)
-    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine, strokes, live=live)
+    return _ready(members, {next(iter(members)): 1.0}, strength, device, engine, strokes, canvas, live=live)
 
 
 def load_tour(
@@ -75,12 +79,13 @@ def load_tour(
     engine: str = "auto",
     *,
     strokes: float = 1.0,
+    canvas: float = 0.0,
 ) -> Tour:
     """The styles of ``a,b,c`` one after another, `seconds` from each to the next, round and round."""
     shares = parse_mix(DEFAULT_STYLE if style is None else style)
     if len(set(shares.values())) > 1:
         raise RtstyleError(f"a tour goes through whole styles in turn; leave the weights out of '{style}'")
-    return Tour(load_palette(list(shares), strength, device, engine, strokes=strokes), seconds)
+    return Tour(load_palette(list(shares), strength, device, engine, strokes=strokes, canvas=canvas), seconds)
 
 
 def _ready(
@@ -90,6 +95,7 @@ def _ready(
     device: str,
     engine: str,
     strokes: float,
+    canvas: float,
     live: bool = False,
 ) -> FeedForward:
     _, network = mixed(members, mix)
@@ -103,6 +109,7 @@ def _ready(
         states={name: each.state_dict() for name, (_, each) in members.items()},
         mix=mix,
         strokes=strokes,
+        canvas=canvas,
     )
 
 

@@ -79,7 +79,7 @@ function render() {
   }
 
   renderStyles();
-  slider("strength", Math.round(100 * state.strength), (value) => `${value} %`);
+  for (const each of ["strength", "canvas"]) slider(each, Math.round(100 * state[each]), (value) => `${value} %`);
   if (state.tour && !held("tour")) $("tour-seconds").value = state.tour;
   slider("tour-seconds", null, (value) => `${value} s a style`, "tour-out");
   slider("travel", null, (value) => (+value ? `${(+value).toFixed(1)} s` : "at once"));
@@ -287,11 +287,11 @@ function toggle(action, on) {
   link.act(action, { on });
 }
 
-function setStrength(value) {
-  $("strength").value = value;
-  touch("strength");
-  slider("strength", null, (each) => `${each} %`);
-  link.soon("strength", { value: $("strength").value / 100 });
+function setShare(name, value) {
+  $(name).value = value;
+  touch(name);
+  slider(name, null, (each) => `${each} %`);
+  link.soon(name, { value: $(name).value / 100 });
 }
 
 function setTour(on) {
@@ -370,13 +370,17 @@ const does = {
   snapshot: () => link.act("snapshot"),
   camera: () => { if (state.browser_camera && !$("do-camera").disabled) useCamera(!camera.on); },
   full: fullScreen,
+  canvas: () => setShare("canvas", +$("canvas").value ? 0 : 50),
   tour: () => { if (several()) setTour($("do-tour").getAttribute("aria-checked") !== "true"); },
   previous: () => step(-1),
   next: () => step(1),
 };
-for (const [name, action] of Object.entries(does)) $(`do-${name}`).onclick = () => { if (state) action(); };
+for (const [name, action] of Object.entries(does)) {
+  const button = $(`do-${name}`); // the canvas has a slider instead
+  if (button) button.onclick = () => { if (state) action(); };
+}
 const help = (on = !$("help").open) => (on ? $("help").showModal() : $("help").close());
-$("strength").oninput = () => setStrength($("strength").value);
+for (const each of ["strength", "canvas"]) $(each).oninput = () => setShare(each, $(each).value);
 $("travel").oninput = () => slider("travel", null, (value) => (+value ? `${(+value).toFixed(1)} s` : "at once"));
 $("tour-seconds").oninput = () => {
   touch("tour");
@@ -395,7 +399,7 @@ $("quit").onclick = () => {
 
 // Those of the window, and arrows.
 const KEYS = {
-  s: "split", f: "freeze", m: "mirror", r: "record", p: "snapshot", c: "camera", e: "full", t: "tour",
+  k: "canvas", s: "split", f: "freeze", m: "mirror", r: "record", p: "snapshot", c: "camera", e: "full", t: "tour",
   b: "previous", n: "next", ArrowLeft: "previous", ArrowRight: "next",
 };
 const STRENGTH = { "+": 10, "=": 10, "-": -10, ArrowUp: 5, ArrowDown: -5 };
@@ -405,7 +409,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "h" || key === "?") { help(); return; }
   if (!state || $("help").open || target.matches("select") || target.matches("input") && key.startsWith("Arrow")) return;
   if (KEYS[key]) does[KEYS[key]]();
-  else if (STRENGTH[key]) setStrength(+$("strength").value + STRENGTH[key]);
+  else if (STRENGTH[key]) setShare("strength", +$("strength").value + STRENGTH[key]);
   else if (key >= "1" && key <= "9" && state.styles[key - 1]) choose(state.styles[key - 1].name);
   else if (key === "q") { help(true); $("quit").focus(); }
   else return;
