@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from rtstyle.frame import Frame
 from rtstyle.media.image_file import Picture, read_image
 from rtstyle.styles import list_styles
+from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
 from rtstyle.stylizers.loading import load_stylizer
 
 GAP = 6
@@ -41,7 +42,7 @@ def make_gallery(
     frames = [tile(read_image(path), width, height) for path in photos]
     named: list[tuple[str, Image.Image]] = []
     for name in ["photo", *styles]:
-        stylizer = load_stylizer(name) if name != "photo" else None
+        stylizer = load_stylizer(name, canvas=CANVAS_OF_STILLS) if name != "photo" else None
         for place, photo in enumerate(frames):
             frame = Frame(torch.from_numpy(np.array(photo)).permute(2, 0, 1))
             view = to_image(stylizer(frame).image) if stylizer else photo
