@@ -1,11 +1,12 @@
-"""What do the styles look like? One photo in all of them, or a row of photos for each.
+"""What do the styles look like? One photo in all of them, or a row of photos and canvases for each.
 
-python scripts/make_gallery.py PHOTO... SHEET.jpg --styles starry_night,NAME
+python scripts/make_gallery.py PHOTO... SHEET.jpg --styles starry_night,NAME --canvas 0,0.5
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,28 +37,40 @@ def tile(picture: Picture, width: int, height: int) -> Image.Image:
 
 
 def make_gallery(
-    photos: list[Path], styles: list[str], sheet: Path, width: int, height: int, columns: int
+    photos: list[Path],
+    styles: list[str],
+    canvases: list[float],
+    sheet: Path,
+    width: int,
+    height: int,
+    columns: int,
 ) -> None:
-    """One photo: a grid of it in every style, so many columns wide. Several: a row for each style."""
+    """One photo on one canvas: a grid of it in every style, so many columns wide. Else a row a style."""
     frames = [tile(read_image(path), width, height) for path in photos]
     named: list[tuple[str, Image.Image]] = []
     for name in ["photo", *styles]:
-        stylizer = load_stylizer(name, canvas=CANVAS_OF_STILLS) if name != "photo" else None
-        for place, photo in enumerate(frames):
+        stylizer = load_stylizer(name) if name != "photo" else None
+        for place, (photo, canvas) in enumerate(product(frames, canvases)):
+            if stylizer is not None:
+                stylizer.canvas = canvas
             frame = Frame(torch.from_numpy(np.array(photo)).permute(2, 0, 1))
             view = to_image(stylizer(frame).image) if stylizer else photo
-            named.append((name if place == 0 else "", view))
-    across = columns if len(photos) == 1 else len(photos)
+            caption = name if place == 0 else ""
+            if stylizer is not None and len(canvases) > 1:
+                caption = f"{caption}   canvas {canvas:g}".strip()
+            named.append((caption, view))
+    a_style = len(photos) * len(canvases)
+    across = columns if a_style == 1 else a_style
     rows = -(-len(named) // across)
-    canvas = Image.new("RGB", (across * (width + GAP) - GAP, rows * (height + CAPTION + GAP) - GAP), "white")
-    draw = ImageDraw.Draw(canvas)
+    gallery = Image.new("RGB", (across * (width + GAP) - GAP, rows * (height + CAPTION + GAP) - GAP), "white")
+    draw = ImageDraw.Draw(gallery)
     for place, (name, view) in enumerate(named):
         row, column = divmod(place, across)
         left, top = column * (width + GAP), row * (height + CAPTION + GAP)
         draw.text((left + 2, top + 4), name, fill="black", font_size=14)
-        canvas.paste(view, (left, top + CAPTION))
+        gallery.paste(view, (left, top + CAPTION))
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(sheet, quality=88)
+    gallery.save(sheet, quality=88)
 
 
 if __name__ == "__main__":
@@ -67,9 +80,12 @@ if __name__ == "__main__":
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--styles", help="names, with commas (all)")
+    parser.add_argument("--canvas", default=str(CANVAS_OF_STILLS), help="or several, with commas (0.5)")
     parser.add_argument("--tile", default="480x320", help="size of one picture (480x320)")
     parser.add_argument("--columns", type=int, default=4, help="of the grid for one photo (4)")
     options = parser.parse_args()
     names = options.styles.split(",") if options.styles else [style.name for style in list_styles()]
-    make_gallery(options.photos, names, options.sheet, *map(int, options.tile.split("x")), options.columns)
+    canvases = [float(canvas) for canvas in options.canvas.split(",")]
+    size = map(int, options.tile.split("x"))
+    make_gallery(options.photos, names, canvases, options.sheet, *size, options.columns)
     print(options.sheet)
