@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -83,7 +84,7 @@ def stylize_image(
     clock = [perf_counter()]
     picture = read_image(source)
     clock.append(perf_counter())
-    stylizer.reset()
+    getattr(stylizer, "reset", lambda: None)()
     styled = stylizer(Frame(picture.image))
     clock.append(perf_counter())
     make_parent(output)
@@ -95,8 +96,8 @@ def stylize_image(
         frames=1,
         seconds=seconds,
         fps=1 / seconds,
-        width=picture.image.shape[2],
-        height=picture.image.shape[1],
+        width=styled.image.shape[2],
+        height=styled.image.shape[1],
         style=_style_name(stylizer),
         engine=_engine_name(stylizer),
         waiting={stage: clock[i + 1] - clock[i] for i, stage in enumerate(("read", "stylize", "write"))},
@@ -246,6 +247,6 @@ def _seconds(time: str | float | Fraction | None) -> Fraction | None:
         return None
     if isinstance(time, str):
         return parse_time(time)
-    if time < 0:
-        raise RtstyleError(f"time {time} is negative; count seconds from the beginning of the input")
+    if not 0 <= time < math.inf:
+        raise RtstyleError(f"time {time} is none; count seconds from the beginning of the input")
     return Fraction(time).limit_denominator(10**9)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
+from rtstyle.errors import RtstyleError
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -40,6 +42,17 @@ class VideoInfo:
     length: int | None = None  # frames, None when live or unknown
     time_base: Fraction | None = None  # seconds; every frame time is a whole multiple (None: unknown)
     sample_aspect_ratio: Fraction = Fraction(1)  # width of one pixel over its height
+
+    def __post_init__(self) -> None:
+        """Take plain numbers for fractions. Raises RtstyleError for a rate that is none."""
+        try:
+            rate = Fraction(self.rate).limit_denominator(1_000_000)
+        except (TypeError, ValueError, OverflowError):
+            rate = Fraction(0)
+        if rate <= 0:
+            raise RtstyleError(f"the rate is {self.rate} frames a second; allowed are numbers above 0")
+        object.__setattr__(self, "rate", rate)
+        object.__setattr__(self, "sample_aspect_ratio", Fraction(self.sample_aspect_ratio))
 
 
 @runtime_checkable

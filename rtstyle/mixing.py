@@ -50,12 +50,20 @@ def interpolate(states: Sequence[State], weights: Sequence[float]) -> dict[str, 
     return mixed
 
 
-def parse_mix(spec: Pathlike) -> Mix:
+def parse_mix(spec: Pathlike | Sequence[Pathlike] | Mapping[str, float]) -> Mix:
     """``a``, ``a,b`` (equal shares) or ``a:0.6,b:0.4`` as style -> share; each a name or a path.
+
+    Also a list of styles, for equal shares, and a mapping from style to weight.
 
     Weights are positive numbers in any unit. An existing file is always one style, whatever its name.
     Raises RtstyleError for a weight that is none, an empty or repeated style, and more than `MOST`.
     """
+    if isinstance(spec, Mapping):
+        _check_names([*spec])
+        return normalised(spec)
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        _check_names(spec)
+        return normalised({os.fspath(style): 1.0 for style in spec})
     if not isinstance(spec, str) or os.path.isfile(spec):  # noqa: PTH113 (Path raises for a long mix)
         return {os.fspath(spec): 1.0}
     parsed = [_parse_part(part, spec) for part in spec.split(",")]

@@ -61,7 +61,7 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
             lap("stylize")
 
     with Background(sink) as output, Prefetch(source) as frames, Crew(stylizer, source.info) as crew:
-        stylizer.reset()
+        getattr(stylizer, "reset", lambda: None)()  # a plain function has nothing to forget
         for styled in crew.restyle(taken(frames)):
             lap("stylize")
             output.write(styled)

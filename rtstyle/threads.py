@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
+from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source
 
 # Frames in flight on each side. More hides no more, since stages are steady, and costs memory: 4 took 36 MB
@@ -34,7 +35,14 @@ class FrameQueue:
         self.dropped = 0
 
     def put(self, frame: Frame) -> bool:
-        """Hand a frame over; False when nobody takes frames any more."""
+        """Hand a frame over; False when nobody takes frames any more.
+
+        Raises RtstyleError for what is no frame: None would look like the end.
+        """
+        if not isinstance(frame, Frame):
+            raise RtstyleError(
+                f"a {type(frame).__name__} came where a Frame should; does the source or stylizer return one?"
+            )
         with self._changed:
             while len(self._frames) >= self._depth and not self._ended:
                 if self._drop_oldest:

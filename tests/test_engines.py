@@ -119,7 +119,7 @@ def test_what_is_no_image_is_refused(network: Network) -> None:
     engine = load_engine(network, "eager", "cpu")
     with pytest.raises(RtstyleError, match="permute"):
         engine(torch.zeros(16, 16, 3, dtype=torch.uint8))
-    with pytest.raises(TypeError, match="uint8"):
+    with pytest.raises(RtstyleError, match="uint8"):
         engine(torch.zeros(3, 16, 16))
 
 

@@ -264,7 +264,7 @@ def test_a_fade_to_black_fades(monkeypatch: pytest.MonkeyPatch) -> None:
         (np.zeros((4, 5, 3), np.uint8), RtstyleError, r"got ndarray; .*permute\(2, 0, 1\)"),
         (torch.zeros(4, 5, 3, dtype=torch.uint8), RtstyleError, "channels last"),
         (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), RtstyleError, r"got \(1, 3, 4, 5\)"),
-        (torch.zeros(3, 4, 5), TypeError, "float32; allowed are uint8 and uint16"),
+        (torch.zeros(3, 4, 5), RtstyleError, "float32; allowed are uint8 and uint16"),
     ],
 )
 def test_what_is_no_image_is_said(image: object, error: type[Exception], said: str) -> None:

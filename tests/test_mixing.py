@@ -172,6 +172,18 @@ def test_easing_is_slow_at_both_ends() -> None:
     assert eased({"a": 0.5, "b": 0.5}, {"a": 1.0}, F(1, 2)) == {"a": 0.75, "b": 0.25}
 
 
+def test_lists_and_mappings_are_mixes_too() -> None:
+    assert parse_mix(["a", Path("b.safetensors")]) == {"a": 0.5, "b.safetensors": 0.5}
+    assert parse_mix({"a": 3, "b": 1}) == {"a": 0.75, "b": 0.25}
+    for wrong, said in (
+        (["a", "a"], "named twice"),
+        ({}, "a mix of nothing"),
+        ({"a": -1}, "numbers from 0 up"),
+    ):
+        with pytest.raises(RtstyleError, match=said):
+            parse_mix(wrong)
+
+
 def test_names_of_mixes() -> None:
     assert mix_name({"a": 1.0}) == "a"
     assert mix_name({"a": 2 / 3, "b": 1 / 3}) == "a:0.667+b:0.333"

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 import torch
 
+from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, Stylizer, VideoInfo
 from rtstyle.pipeline import Progress, run
 from rtstyle.threads import Background, Prefetch, latest
@@ -252,6 +253,32 @@ def test_a_closed_sink_takes_no_frame() -> None:
     background.close()
     with pytest.raises(RuntimeError, match="closed"):
         background.write(next(iter(Counting(1))))
+
+
+def test_what_is_no_frame_ends_the_run_and_is_said() -> None:
+    """None would look like the end: a run cut short, or one that waits for ever."""
+
+    class Forgetful(Inverse):
+        def __call__(self, frame: Frame) -> Frame:
+            super().__call__(frame)
+            return None  # type: ignore[return-value]
+
+    class Lapsing(Counting):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame if self.made < 4 else None  # type: ignore[misc]
+
+    for source, stylizer in ((Counting(20), Forgetful()), (Lapsing(20), Inverse())):
+        sink = Keeping()
+        with pytest.raises(RtstyleError, match="a NoneType came where a Frame should"):
+            run(source, stylizer, sink)
+        assert sink.ended == ["abandoned"] and source.closed
+
+
+def test_a_plain_function_restyles() -> None:
+    sink = Keeping()
+    run(Counting(3), lambda frame: frame, sink)  # type: ignore[arg-type]
+    assert len(sink.frames) == 3
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -162,14 +162,25 @@ def test_vgg16_may_measure(place: Path) -> None:
         ("steps =", "is no TOML"),
         ('picture = "p.png"', "the folder of training photos is not given (--content DIR)"),
         ('full = true\nstart = "a"\npicture = "p"\ncontent = "c"', "yet start is 'a'; drop one"),
-        ('network = "fast"\npicture = "p"\ncontent = "c"', "no style of network 'fast'"),
+        (
+            'network = "fast"\npicture = "p"\ncontent = "c"',
+            "no network named 'fast'; there are: johnson, swift",
+        ),
+        ("style_weight = inf", "style_weight is inf; it takes a finite number"),
+        ('style_layers = {"vgg19.relu1_1" = -1}', "vgg19.relu1_1 is -1.0; allowed are numbers from 0 up"),
+        ("style_layers = {}", "style_layers has no layer above 0"),
+        ("seed = -1", "seed is -1; allowed are whole numbers from 0"),
+        ('style_layers = {"relu1_1" = 1}', "a layer is named backbone.layer, such as vgg19.relu1_1"),
+        ('style_layers = {"vgg19.relu9_1" = 1}', "vgg19 has no layer 'relu9_1'; did you mean"),
     ],
 )
 def test_a_recipe_file_that_cannot_work_is_one_clear_line(
     text: str, said: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "r.toml").write_text(text)
-    assert train("r.toml") == 1
+    if "_layers" in text or "_weight =" in text or "seed" in text:
+        text = f'{text}\npicture = "picture.png"\ncontent = "photos"\n'
+    (place / "r.toml").write_text(text, encoding="utf-8-sig")  # as Windows' editor writes it
+    assert train("r.toml", "--backbone-weights", "vgg19=vgg.safetensors") == 1
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error
 
@@ -198,6 +209,8 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
         (["--start", "plain_stroke"], "did you mean 'plain_strokes'?"),
         (["--network", "johnson", "--start", "plain_strokes"], "is a swift, network says johnson"),
         (["--steps", "0"], "steps is 0; the least allowed is 1"),
+        (["--clips", "absent"], "absent: no such folder"),
+        (["--plot", "one.png", "--preview", "one.png"], "--plot and --preview are both one.png"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line_before_any_work(
@@ -222,6 +235,23 @@ def test_a_picture_that_cannot_be_read_is_one_clear_line(
     (place / "bad.jpg").write_bytes(b"nothing")
     assert train("bad.jpg", "--content", "photos") == 1
     assert "cannot read picture 'bad.jpg'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((30, 60), "is 60x30 pixels; a style needs 32 or more a side"),
+        ((40, 800), "is 800x40 pixels, over 16 times as long as wide; cut a part out"),
+        ((40, 60), "is of one colour; there is no style to learn"),
+    ],
+)
+def test_a_picture_without_a_style_is_one_clear_line(
+    size: tuple[int, int], said: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(place / "picture.png"), np.full((*size, 3), 90, np.uint8))
+    assert fit("--out", "mine.safetensors") == 1
+    assert said in capsys.readouterr().err
+    assert not list(place.glob("mine*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

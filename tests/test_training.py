@@ -1,6 +1,7 @@
 """Training on drawn pictures and a tiny random loss network: learns, resumes exactly, survives bad input."""
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -184,13 +185,19 @@ def test_the_best_state_is_the_lowest_smoothed_objective(run: Run, tmp_path: Pat
     assert [objective for _, objective in best] == pytest.approx([objective for _, objective in kept])
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused(run: Run, folder: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.checkpoint"
     run(checkpoint=checkpoint)
     with pytest.raises(RtstyleError, match=r"another run \(style_weight was 3.0, is 5.0\)"):
         run(replace(RECIPE, style_weight=5.0), checkpoint=checkpoint)
-    with pytest.raises(RtstyleError, match=r"another run \(its start was another\)"):
+    with pytest.raises(RtstyleError, match=r"another run \(not the same start\)"):
         run(checkpoint=checkpoint, start=build("swift", RECIPE.config))
+    added = folder / "9.png"
+    shutil.copy(folder / "0.png", added)
+    with pytest.raises(RtstyleError, match=r"another run \(not the same photos\)"):
+        run(checkpoint=checkpoint)
+    added.unlink()
+    run(checkpoint=checkpoint)
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(RtstyleError, match="damaged"):
         run(checkpoint=checkpoint)
@@ -212,7 +219,7 @@ def test_training_goes_on_from_a_network(run: Run) -> None:
 def test_an_objective_that_stays_not_finite_goes_back_and_then_ends_the_run(run: Run) -> None:
     heard: list[Step] = []
     with pytest.raises(RtstyleError, match=rf"not finite for {LOST_STEPS} steps .* back {RETURNS} times"):
-        run(replace(RECIPE, steps=50, style_weight=float("inf")), listener=heard.append)
+        run(replace(RECIPE, steps=50, style_weight=1e300), listener=heard.append)
     assert all(step.skipped for step in heard)
     notes = [step.note for step in heard if step.note]
     assert len(notes) == RETURNS and all("back to step 0, with half the learning rate" in n for n in notes)

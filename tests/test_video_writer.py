@@ -99,6 +99,24 @@ def test_a_gif_keeps_its_speed(tmp_path: Path) -> None:
     assert numbers(frames) == list(range(0, 60, 2))
 
 
+def test_a_time_before_the_beginning_is_refused(tmp_path: Path) -> None:
+    sink = VideoFileSink(tmp_path / "out.mp4", info())
+    with pytest.raises(RtstyleError, match=r"a frame's time is -0.2 s; a file begins at 0"), sink:
+        sink.write(frame(1, Fraction(-1, 5)))
+    assert left_in(tmp_path) == []
+
+
+def test_plain_numbers_do_for_rates(tmp_path: Path) -> None:
+    with VideoFileSink(tmp_path / "out.mp4", VideoInfo(64, 48, 29.97)) as sink:  # type: ignore[arg-type]
+        sink.write(frame(1))
+    assert VideoInfo(64, 48, 25).rate == Fraction(25)  # type: ignore[arg-type]
+    for rate in (0, -1, float("nan"), float("inf"), "fast"):
+        with pytest.raises(RtstyleError, match="the rate is"):
+            VideoInfo(64, 48, rate)  # type: ignore[arg-type]
+    with pytest.raises(RtstyleError, match="this sink is closed"):
+        sink.write(frame(1))
+
+
 # Shapes
 
 
@@ -125,6 +143,13 @@ def test_odd_sizes_are_kept_or_padded_and_said(
     assert numbers(frames) == [0, 85, 170]
     padded = f"{codec} needs even sides: {size[0]}x{size[1]} is padded to {written[0]}x{written[1]}"
     assert sink.notes == ([padded] if size != written else [])
+
+
+def test_frames_of_another_size_are_said(tmp_path: Path) -> None:
+    with VideoFileSink(tmp_path / "out.mp4", info()) as sink:
+        for number in range(3):
+            sink.write(frame(number, Fraction(number, 25), 32, 32) if number else frame(0))
+    assert sink.notes == ["frames of 32x32 came where 64x48 was said: made that size"]
 
 
 def test_padding_repeats_the_edge(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from rtstyle.errors import RtstyleError
 from rtstyle.training.recipe import Recipe
 
-Origin = dict[str, str]  # digests of what a run began from, beside its recipe: {"picture": ..., "start": ...}
+Origin = dict[
+    str, str
+]  # digests of what a run is made from, beside its recipe: {"picture": ..., "photos": ...}
 
 
 @dataclass
@@ -88,10 +90,16 @@ def read_state(path: Path, recipe: Recipe, origin: Origin) -> State | None:
     changed = [
         f"{name} was {before.get(name)}, is {now[name]}" for name in now if before.get(name) != now[name]
     ]
-    changed += [f"its {name} was another" for name in origin if began.get(name) != origin[name]]
+    changed += [f"not the same {name}" for name in origin if began.get(name) != origin[name]]
     if changed:
         raise RtstyleError(f"{path} is of another run ({changed[0]}); delete it to begin anew")
     return state
+
+
+def digest_names(paths: Iterable[Path]) -> str:
+    """Tells one list of files from another, by their names and sizes, wherever they lie."""
+    listed = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
+    return hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

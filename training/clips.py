@@ -24,7 +24,9 @@ class Clips:
 
     def __init__(self, folder: Path, *, crop: int, seed: int) -> None:
         """``crop``: pixels. Raises RtstyleError for a folder without clips and for one that is damaged."""
-        paths = sorted(path for path in folder.rglob("*") if is_video_name(path))
+        if not folder.is_dir():
+            raise RtstyleError(f"{folder}: {'is no folder' if folder.exists() else 'no such folder'}")
+        self.paths = paths = sorted(path for path in folder.rglob("*") if is_video_name(path))
         if not paths:
             raise RtstyleError(f"{folder}: holds no clip (mp4, mkv, mov, webm ...)")
         self.crop, self.seed = crop, seed

@@ -12,6 +12,7 @@ from rtstyle.frame import to_bytes, to_float
 from rtstyle.media.image_file import READABLE, find_images, read_image
 
 CLOSEST = 0.6  # smallest source square, in crops: enlarged photos stand for the smooth areas of video
+NARROWEST = 16  # longer side of a painting over its shorter: by VGG19 at 600 pixels that is 4 GB
 SMALLEST = 32  # pixels; a photo with a shorter side is an icon, not a scene
 
 
@@ -38,6 +39,24 @@ def read_picture(path: Path, shorter_side: int | None = None) -> Tensor:
     rows = picture.permute(1, 2, 0).numpy()
     rows = cv2.resize(rows, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return torch.from_numpy(rows).permute(2, 0, 1).contiguous().clamp_(0, 1)
+
+
+def read_painting(path: Path, shorter_side: int) -> Tensor:
+    """The picture a style is learned from, as `read_picture`.
+
+    Raises RtstyleError for one that is too small, too narrow or of one colour alone, too.
+    """
+    height, width = read_image(path).image.shape[1:]
+    if min(height, width) < SMALLEST:
+        raise RtstyleError(f"{path}: is {width}x{height} pixels; a style needs {SMALLEST} or more a side")
+    if max(height, width) > NARROWEST * min(height, width):
+        raise RtstyleError(
+            f"{path}: is {width}x{height} pixels, over {NARROWEST} times as long as wide; cut a part out"
+        )
+    painting = read_picture(path, shorter_side)
+    if float(painting.std(dim=(1, 2)).max()) < 1 / 255:
+        raise RtstyleError(f"{path}: is of one colour; there is no style to learn")
+    return painting
 
 
 class Photos:

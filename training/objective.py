@@ -1,13 +1,14 @@
 """What a style network is trained for: the photo's content, the painting's statistics."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones import Backbone, Joined, load_backbone
+from rtstyle.perception.backbones import Backbone, Joined, layers_of, load_backbone
 from rtstyle.perception.losses import content_error, gram, style_error, total_variation
 
 
@@ -47,19 +48,28 @@ class Objective:
         return terms
 
 
-def load_backbones(layers: list[str], files: Mapping[str, str]) -> Joined:
-    """The backbones that ``backbone.layer`` names speak of; ``files``: {backbone: its weights file}.
-
-    Raises RtstyleError for a name of another form, a file that is missing or ends before a layer.
-    """
+def by_backbone(layers: Iterable[str]) -> dict[str, list[str]]:
+    """``backbone.layer`` names as {backbone: its layers}. Raises RtstyleError for a name that is none."""
     wanted: dict[str, list[str]] = {}
     for name in layers:
         backbone, dot, layer = name.partition(".")
         if not dot:
             raise RtstyleError(f"recipe: a layer is named backbone.layer, such as vgg19.{name}; got {name!r}")
+        if layer not in (known := layers_of(backbone)):
+            near = difflib.get_close_matches(layer, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise RtstyleError(f"recipe: {backbone} has no layer {layer!r}; {hint}")
         wanted.setdefault(backbone, []).append(layer)
+    return wanted
+
+
+def load_backbones(layers: list[str], files: Mapping[str, str]) -> Joined:
+    """The backbones that ``backbone.layer`` names speak of; ``files``: {backbone: its weights file}.
+
+    Raises RtstyleError for a name of another form, a file that is missing or ends before a layer.
+    """
     loaded = {}
-    for backbone, own in wanted.items():
+    for backbone, own in by_backbone(layers).items():
         file = files.get(backbone)
         if file is not None and not Path(file).is_file():
             raise RtstyleError(f"{backbone}: no weights file at '{file}'")

@@ -37,6 +37,8 @@ def make_plan(settings: Mapping[str, Any], loss_network: str | None = None) -> P
         raise RtstyleError(f"full training begins from nothing, yet start is '{materials.start}'; drop one")
     begun = None
     if not materials.full:
+        if "network" in settings:
+            build(settings["network"], {})  # raises for a name that is none
         materials = replace(materials, start=materials.start or _shipped(settings.get("network")))
         begun = load_style(materials.start)
         own = begun[1].name

@@ -1,5 +1,6 @@
 """What a training run is made of, beside its pictures: every number that shapes the result."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -62,6 +63,16 @@ class Recipe:
                 )
             if item.name.endswith(("weight", "noise")) and not value >= 0:
                 raise RtstyleError(f"recipe: {item.name} is {value}; it cannot be below 0")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise RtstyleError(f"recipe: {item.name} is {value}; it takes a finite number")
+        for kind in ("style_layers", "content_layers"):
+            for layer, weight in getattr(self, kind).items():
+                if not 0 <= weight < math.inf:
+                    raise RtstyleError(f"recipe: {kind}: {layer} is {weight}; allowed are numbers from 0 up")
+        if not any(self.style_layers.values()):
+            raise RtstyleError("recipe: style_layers has no layer above 0: no painting")
+        if not 0 <= self.seed < 2**63:
+            raise RtstyleError(f"recipe: seed is {self.seed}; allowed are whole numbers from 0 to 2**63 - 1")
 
     def measured_by(self, others: Mapping[str, str]) -> "Recipe":
         """The same with other loss networks, ``{"vgg19": "vgg16"}``: each layer at the other's own depth.
@@ -79,7 +90,10 @@ class Recipe:
 def _renamed(layers: Mapping[str, float], others: Mapping[str, str]) -> dict[str, float]:
     result: dict[str, float] = {}
     for name, weight in layers.items():
-        backbone, _, layer = name.partition(".")
+        backbone, dot, layer = name.partition(".")
+        if not dot:  # no name of a layer: said where it is looked for
+            result[name] = weight
+            continue
         backbone = others.get(backbone, backbone)
         if backbone == "vgg16" and layer.endswith("_4"):  # it has three layers a block where VGG19 has four
             layer = layer.removesuffix("4") + "3"

@@ -33,7 +33,7 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
     Raises RtstyleError for a file that is no TOML, an unknown key and a value of another kind.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RtstyleError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

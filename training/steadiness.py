@@ -4,6 +4,7 @@ Every figure is a root mean square in [0, 1] or a ratio of two, and stands besid
 network that paints nothing is perfectly steady.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,6 +55,8 @@ def flow_pair(folder: Path) -> Pair:
 
     Raises RtstyleError when it has neither's .flo file.
     """
+    if not folder.is_dir():
+        raise RtstyleError(f"{folder}: {'is no folder' if folder.exists() else 'no such folder'}")
     sintel = sorted(folder.glob("flow_*_to_*.flo"))
     if sintel:
         return sintel_pair(folder, number=int(sintel[0].stem.split("_")[1]))
@@ -121,8 +124,9 @@ def flicker_ratio(photos: Iterable[Tensor], restyle: Restyle, seed: int = 0) -> 
         noise = torch.randn(NOISY_FRAMES, *photo.shape, generator=random) * NOISE
         frames = (photo + noise).clamp(0, 1).mul(255).round().div(255)  # as bytes: what a camera gives
         styled = torch.cat([restyle(frame[None]) for frame in frames])
-        ratios.append(_deviation(styled) / _deviation(frames))
-    return _mean(ratios)
+        if own := _deviation(frames):
+            ratios.append(_deviation(styled) / own)
+    return _mean(ratios) if ratios else math.nan
 
 
 def exposure_ratio(photos: Iterable[Tensor], restyle: Restyle) -> float:
@@ -131,8 +135,10 @@ def exposure_ratio(photos: Iterable[Tensor], restyle: Restyle) -> float:
     for photo in photos:
         brighter = (photo * GAIN).clamp(0, 1)
         change = (restyle(brighter[None]) - restyle(photo[None])).square().mean().sqrt()
-        ratios.append(float(change / (brighter - photo).square().mean().sqrt()))
-    return _mean(ratios)
+        own = (brighter - photo).square().mean().sqrt()
+        if own > 0:  # a black photo has no exposure to change
+            ratios.append(float(change / own))
+    return _mean(ratios) if ratios else math.nan
 
 
 def _warped(target: Tensor, source: Tensor, pair: Pair) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import Network, build
 from rtstyle.perception.backbones import Backbone
-from rtstyle.training.checkpoint import Progress, State, digest, read_state, write_state
+from rtstyle.training.checkpoint import Progress, State, digest, digest_names, read_state, write_state
 from rtstyle.training.clips import Clips
 from rtstyle.training.data import Photos
 from rtstyle.training.distributed import ALONE, Processes
@@ -93,6 +93,9 @@ def train(
     origin = {
         "picture": digest({"picture": painting}),
         "start": digest(start.state_dict() if start else {}),
+        "loss network": digest(backbone.state_dict()),
+        "photos": digest_names(photos.paths),
+        "clips": digest_names(clips.paths if clips else []),
     }
     learner = Learner(network, recipe, painting, backbone, content_backbone, place, processes)
     optimizer = learner.optimizer

@@ -169,6 +169,8 @@ def _check(options: argparse.Namespace) -> None:
         raise RtstyleError(f"--seconds is {options.seconds:g}; allowed are numbers above 0, up to 3600")
     if not 1 <= options.rounds <= 100:
         raise RtstyleError(f"--rounds is {options.rounds}; allowed are whole numbers from 1 to 100")
+    if options.input is not None and not options.input.exists():
+        raise RtstyleError(f"{options.input}: no such file")
     if options.plot is not None:
         inputs = [options.input] if options.input else []
         check_picture(options.plot, overwrite=options.overwrite, inputs=inputs, option="--plot")

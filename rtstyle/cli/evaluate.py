@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     device = pick_device(options.device)
     loaded = [(name, *load_style(name)) for name in (options.style, *options.beside)]
     card = loaded[0][1]
+    if options.gatys < 0:
+        raise RtstyleError(f"--gatys is {options.gatys}; allowed are whole numbers from 0 up")
     if options.size < 16:
         raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 16 up")
     size = card.recipe.get("style_size", options.size)
@@ -79,8 +81,9 @@ def run(options: argparse.Namespace) -> int:
             near[row] = nearness(restyle, on_device(photos), painting, backbone)
             steady[row] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
     if options.gatys:
-        near[f"Gatys optimum ({options.gatys} photos)"] = gatys_optimum(
-            on_device(photos[: options.gatys]),
+        optimised = photos[: options.gatys]
+        near[f"Gatys optimum ({len(optimised)} photos)"] = gatys_optimum(
+            on_device(optimised),
             painting,
             backbone,
             style_weight=card.recipe.get("style_weight", 1.0),

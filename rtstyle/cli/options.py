@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rtstyle.errors import RtstyleError
+from rtstyle.stylizers.defaults import BACKBONES
 
 
 def add_style_options(parser: argparse.ArgumentParser, canvas: float = 0.0) -> None:
@@ -96,7 +98,16 @@ def counted(count: int) -> str:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False))
+    """One object on stdout; what could not be measured (not finite) is null."""
+    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_totals(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> None:
@@ -118,7 +129,10 @@ def share(text: str) -> float:
 
 def vgg19_file(text: str) -> Path:
     """Where VGG19 alone is asked for its name may be left out."""
-    return Path(text.removeprefix("vgg19="))
+    name, equals, file = text.partition("=")
+    if equals and name in BACKBONES and name != "vgg19":
+        raise argparse.ArgumentTypeError(f"{text!r}: VGG19 alone measures here; allowed is [vgg19=]FILE")
+    return Path(file if name == "vgg19" and equals else text)
 
 
 def breadth(text: str) -> float:

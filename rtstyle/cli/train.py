@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtstyle.cli.gatys_options import whole
 from rtstyle.cli.options import add_report_options, print_json, say
 from rtstyle.cli.outputs import check_picture, check_style
 from rtstyle.cli.stopping import stopping
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group = parser.add_argument_group("machine")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    group.add_argument("--threads", type=int, metavar="N", help="processor threads (all cores)")
+    group.add_argument("--threads", type=whole, metavar="N", help="processor threads (all cores)")
     add_report_options(parser)
     parser.add_argument("--preview", type=Path, metavar="FILE", help="sheet of pictures (OUT.preview.png)")
     parser.add_argument(
@@ -85,9 +86,9 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.perception.backbones import check_files
     from rtstyle.styles import find_style
     from rtstyle.training.clips import Clips
-    from rtstyle.training.data import Photos, read_picture
+    from rtstyle.training.data import Photos, read_painting
     from rtstyle.training.distributed import joined, own_device, started_count, started_rank
-    from rtstyle.training.objective import load_backbones
+    from rtstyle.training.objective import by_backbone, load_backbones
     from rtstyle.training.plan import make_card, make_plan, save_trained
     from rtstyle.training.train import train
 
@@ -100,12 +101,12 @@ def run(options: argparse.Namespace) -> int:
     options.preview = options.preview or out.with_suffix(".preview.png")
     begins = (find_style(materials.start),) if materials.start else ()
     _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best, begins)
-    used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
+    used = by_backbone((*recipe.style_layers, *recipe.content_layers))
     check_files(dict(options.backbone_weights), used, "--loss-network", spare=["small_vgg19"])
     device = pick_device(own_device(options.device))
-    if options.threads:
+    if options.threads is not None:
         torch.set_num_threads(options.threads)
-    painting = read_picture(materials.picture, recipe.style_size)
+    painting = read_painting(materials.picture, recipe.style_size)
     photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed)
     clips = Clips(materials.clips, crop=recipe.crop, seed=recipe.seed) if materials.clips else None
     shown = _shown(options.preview_photo, photos) if started_rank() == 0 else []
@@ -205,6 +206,8 @@ def _check_outputs(
     # What a stopped run left is its own to replace; another's state is refused before anything is written.
     overwrite = options.overwrite or checkpoint.exists()
     check_output(best, overwrite=overwrite, inputs=begins)  # the start must last as long as the run
+    if options.plot.resolve() == options.preview.resolve():
+        raise RtstyleError(f"--plot and --preview are both {options.plot}; give each a file of its own")
     for name in ("plot", "preview"):
         check_picture(getattr(options, name), overwrite=overwrite, inputs=inputs, option=f"--{name}")
 

@@ -23,14 +23,17 @@ LARGEST = 2**32
 
 
 def check_image(image: Tensor) -> None:
-    """Raise RtstyleError for no tensor of shape (3, H, W), TypeError for samples not uint8 or uint16."""
+    """Raise RtstyleError for what is no tensor of shape (3, H, W) in uint8 or uint16."""
     if not isinstance(image, Tensor):
         advice = "of an array: torch.from_numpy(array).permute(2, 0, 1)"
         raise RtstyleError(f"an image is a tensor (3, H, W), got {type(image).__name__}; {advice}")
     if image.dim() != 3 or image.shape[0] != 3:
         shape = tuple(image.shape)
         raise RtstyleError(f"an image has shape (3, H, W), got {shape}; channels last? permute(2, 0, 1)")
-    peak(image.dtype)
+    try:
+        peak(image.dtype)
+    except TypeError as error:
+        raise RtstyleError(f"{error}; of floats in [0, 1]: (255 * image).round().to(torch.uint8)") from None
 
 
 def one_a_thread(network: Network, width: int, height: int) -> int:

@@ -64,6 +64,8 @@ class PictureTrack:
         self.base = muxer.clock or info.time_base or _CLOCK
         self._rate = info.rate
         self._interval = max(1, round(1 / info.rate / self.base))
+        self._given = (info.width, info.height)
+        self._other: tuple[int, ...] | None = None  # the first size of a frame that was not said
         self._shown: dict[int, int] = {}  # by time of frames not yet encoded, how long; ticks
         self._tags = color or ColorTags.untagged(info.height)
         self._shape(info, path)
@@ -151,7 +153,13 @@ class PictureTrack:
             kind: how x264 and x265 have to encode it; NONE leaves it to the encoder.
         """
         shortest = self.muxer.shortest
+        if frame.time < 0:
+            raise RtstyleError(f"a frame's time is {float(frame.time):g} s; a file begins at 0")
         ticks = round(frame.time / self.base)
+        if (size := tuple(frame.image.shape[:0:-1])) != self._given and self._other is None:
+            self._other = size
+            given = f"{self._given[0]}x{self._given[1]}"
+            self.notes.append(f"frames of {size[0]}x{size[1]} came where {given} was said: made that size")
         if shortest and self.frames and ticks < self._last + shortest:
             self._too_close += 1
             return []

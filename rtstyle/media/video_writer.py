@@ -11,6 +11,7 @@ import av
 from av.container import OutputContainer
 from av.packet import Packet
 
+from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, VideoInfo
 from rtstyle.media.color import ColorTags
 from rtstyle.media.companions import Companions
@@ -88,7 +89,8 @@ class VideoFileSink(Sink):
         return self.track.notes + self._said
 
     def write(self, frame: Frame) -> None:
-        assert self._container is not None, "this sink is closed"
+        if self._container is None:
+            raise RtstyleError(f"{self.path}: this sink is closed; no frame can be written to it")
         with writing(self.path):
             self._mux(self.track.encode(frame), frame.time)
 

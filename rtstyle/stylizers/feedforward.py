@@ -175,7 +175,8 @@ class FeedForward:
         """
         if not 0 <= seconds < math.inf:
             raise RtstyleError(f"a travel of {seconds} seconds; allowed are numbers from 0 up")
-        exact = Fraction(seconds).limit_denominator(10**9)
+        exact = seconds if isinstance(seconds, Fraction) else Fraction(float(seconds))
+        exact = exact.limit_denominator(10**9)
         self._travel = _Travel(self.mix, self._checked(to), exact)
 
     def __call__(self, frame: Frame) -> Frame:
@@ -183,6 +184,8 @@ class FeedForward:
 
     def prepare(self, frame: Frame) -> Callable[[], Frame]:
         """See `Divisible`: the settings are those of now, restyling may be done in any thread."""
+        if not isinstance(frame, Frame):
+            raise RtstyleError(f"a stylizer takes a Frame, got a {type(frame).__name__}: Frame(image)")
         check_image(frame.image)
         return partial(self._restyle, frame, self._travel.move(frame.time), self.strength, self.canvas)
 
@@ -234,6 +237,8 @@ class FeedForward:
         return engine
 
     def _checked(self, mix: Mapping[str, float]) -> Mix:
+        if not isinstance(mix, Mapping):
+            raise RtstyleError(f"a mix is {mix!r}; it takes weights by style, as {{'a': 0.6, 'b': 0.4}}")
         if unknown := [name for name in mix if name not in self._states]:
             there = ", ".join(self._states) or "none but its own"
             raise RtstyleError(f"no style '{unknown[0]}' in this palette; it has: {there}")

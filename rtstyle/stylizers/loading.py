@@ -65,6 +65,7 @@ def load_palette(
         live: run a style in 8 bits, where it was measured in it, soon after it was chosen: twice as fast,
             but from which frame on is a matter of time.
     """
+    styles = styles if isinstance(styles, str) else list(styles)
     if isinstance(styles, str) or not styles:
         raise RtstyleError(f"a palette takes a list of styles, as ['a', 'b']; got {styles!r}")
     members = load_members(styles)
