@@ -44,9 +44,10 @@ def make_gallery(
     width: int,
     height: int,
     columns: int,
+    scale: float,
 ) -> None:
     """One photo on one canvas: a grid of it in every style, so many columns wide. Else a row a style."""
-    frames = [tile(read_image(path), width, height) for path in photos]
+    frames = [tile(read_image(path), round(scale * width), round(scale * height)) for path in photos]
     named: list[tuple[str, Image.Image]] = []
     for name in ["photo", *styles]:
         stylizer = load_stylizer(name) if name != "photo" else None
@@ -68,7 +69,7 @@ def make_gallery(
         row, column = divmod(place, across)
         left, top = column * (width + GAP), row * (height + CAPTION + GAP)
         draw.text((left + 2, top + 4), name, fill="black", font_size=14)
-        gallery.paste(view, (left, top + CAPTION))
+        gallery.paste(view.resize((width, height), Image.Resampling.LANCZOS), (left, top + CAPTION))
     sheet.parent.mkdir(parents=True, exist_ok=True)
     gallery.save(sheet, quality=88)
 
@@ -83,9 +84,10 @@ if __name__ == "__main__":
     parser.add_argument("--canvas", default=str(CANVAS_OF_STILLS), help="or several, with commas (0.5)")
     parser.add_argument("--tile", default="480x320", help="size of one picture (480x320)")
     parser.add_argument("--columns", type=int, default=4, help="of the grid for one photo (4)")
+    parser.add_argument("--scale", type=float, default=1.0, help="restyled so much larger, then reduced (1)")
     options = parser.parse_args()
     names = options.styles.split(",") if options.styles else [style.name for style in list_styles()]
     canvases = [float(canvas) for canvas in options.canvas.split(",")]
     size = map(int, options.tile.split("x"))
-    make_gallery(options.photos, names, canvases, options.sheet, *size, options.columns)
+    make_gallery(options.photos, names, canvases, options.sheet, *size, options.columns, options.scale)
     print(options.sheet)
