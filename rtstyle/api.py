@@ -26,7 +26,7 @@ from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.mixing import Pathlike
 from rtstyle.pipeline import Listener, run
-from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
+from rtstyle.stylizers.defaults import CANVAS
 from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer, load_tour
 from rtstyle.stylizers.tour import Tour
@@ -62,7 +62,7 @@ def stylize_image(
     style: Pathlike | None = None,
     strength: float = 1.0,
     strokes: float = 1.0,
-    canvas: float = CANVAS_OF_STILLS,
+    canvas: float = CANVAS,
     device: str = "auto",
     engine: str = "auto",
     stylizer: Stylizer | None = None,

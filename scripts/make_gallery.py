@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from rtstyle.frame import Frame
 from rtstyle.media.image_file import Picture, read_image
 from rtstyle.styles import list_styles
-from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
+from rtstyle.stylizers.defaults import CANVAS
 from rtstyle.stylizers.loading import load_stylizer
 
 GAP = 6
@@ -81,7 +81,7 @@ if __name__ == "__main__":
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--styles", help="names, with commas (all)")
-    parser.add_argument("--canvas", default=str(CANVAS_OF_STILLS), help="or several, with commas (0.5)")
+    parser.add_argument("--canvas", default=str(CANVAS), help="or several, with commas (0.5)")
     parser.add_argument("--tile", default="480x320", help="size of one picture (480x320)")
     parser.add_argument("--columns", type=int, default=4, help="of the grid for one photo (4)")
     parser.add_argument("--scale", type=float, default=1.0, help="restyled so much larger, then reduced (1)")

@@ -1,9 +1,11 @@
 """rtstyle live from the command line, without camera, display or network."""
 
+import argparse
 import json
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,15 @@ def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_live_has_the_canvas_of_stills_and_video_none() -> None:
+    for command, canvas in (("live", 0.5), ("image", 0.5), ("video", 0.0)):
+        parser = argparse.ArgumentParser()
+        import_module(f"rtstyle.cli.{command}").add_arguments(parser)
+        places = {"live": [], "image": ["in.png", "out.png"], "video": ["in.mp4", "out.mp4"]}[command]
+        assert parser.parse_args(places).canvas == canvas
+        assert parser.parse_args([*places, "--canvas", "0.25"]).canvas == 0.25
+
+
 def test_a_recording_that_breaks_is_an_error_at_the_end(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

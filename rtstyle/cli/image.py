@@ -17,7 +17,7 @@ from rtstyle.cli.options import (
     shows_progress,
 )
 from rtstyle.errors import RtstyleError
-from rtstyle.stylizers.defaults import CANVAS_OF_STILLS
+from rtstyle.stylizers.defaults import CANVAS
 
 if TYPE_CHECKING:
     from rtstyle.api import Summary
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="IN", help="picture files, or folders")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, or a folder")
-    add_style_options(parser, canvas=CANVAS_OF_STILLS)
+    add_style_options(parser, canvas=CANVAS)
     add_existing_options(parser)
     add_report_options(parser)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import add_style_options, counted, print_json, say
 from rtstyle.errors import RtstyleError
+from rtstyle.stylizers.defaults import CANVAS
 
 if TYPE_CHECKING:
     from rtstyle.frame import Source
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " 'synthetic' (a drawn scene), 'browser' (the studio viewer's own camera) (0)",
     )  # fmt: skip
     parser.add_argument("--camera-size", metavar="WxH|H", help="what to ask the camera for (its own choice)")
-    add_style_options(parser)
+    add_style_options(parser, canvas=CANVAS)
     parser.add_argument("--tour", type=float, metavar="SECONDS", help="go through the styles, so long each")
     group = parser.add_argument_group("outputs", "several at once; a window if none, or else the studio")
     group.add_argument("--window", action="store_true", help="a window; h shows its keys")

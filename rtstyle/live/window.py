@@ -15,12 +15,12 @@ import numpy as np
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_packed
 from rtstyle.live.session import LiveSession
+from rtstyle.stylizers.defaults import CANVAS
 from rtstyle.stylizers.strokes import scaled
 
 TITLE = "rtstyle"
 _WAIT = 0.05  # seconds: keys are looked at so often when no frame comes
 _SPLIT_STEP, _STRENGTH_STEP = 0.05, 0.1
-_CANVAS = 0.5
 _TOUR, _TRAVEL = 8.0, 2.0  # seconds a style, and from one to the next
 
 Press = Callable[[LiveSession], None]
@@ -39,7 +39,7 @@ def _stronger(by: float) -> Press:
 
 
 def _canvas(session: LiveSession) -> None:
-    session.do("canvas", value=0.0 if session.state()["canvas"] else _CANVAS)
+    session.do("canvas", value=0.0 if session.state()["canvas"] else CANVAS)
 
 
 def _split_moved(by: float) -> Press:

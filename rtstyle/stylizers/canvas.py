@@ -38,9 +38,14 @@ def on_canvas(image: Tensor, canvas: float) -> Tensor:
         return image
     if image.is_cuda:
         return to_bytes(on_float_canvas(to_float(image), canvas), image.dtype)
-    grain = cv2.merge([_scaled(*image.shape[1:], canvas * peak(image.dtype))] * 3)
-    samples = cv2.CV_8U if image.dtype == torch.uint8 else cv2.CV_16U
-    return torch.from_numpy(cv2.add(to_packed(image), grain, dtype=samples)).permute(2, 0, 1)
+    pixels = to_packed(image)
+    if image.dtype == torch.uint8:
+        lighter, darker = _levels(*image.shape[1:], canvas)
+        laid = cv2.subtract(cv2.add(pixels, lighter), darker)
+    else:
+        grain = cv2.merge([_scaled(*image.shape[1:], canvas * peak(image.dtype))] * 3)
+        laid = cv2.add(pixels, grain, dtype=cv2.CV_16U)
+    return torch.from_numpy(laid).permute(2, 0, 1)
 
 
 def on_float_canvas(values: Tensor, canvas: float) -> Tensor:
@@ -48,13 +53,20 @@ def on_float_canvas(values: Tensor, canvas: float) -> Tensor:
     return (values + _placed(*values.shape[-2:], canvas, values.device)).clamp_(0, 1)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _placed(height: int, width: int, canvas: float, device: torch.device) -> Tensor:
     """The grain on a device: copied once, not for every frame."""
     return torch.from_numpy(_scaled(height, width, canvas)).to(device)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
+def _levels(height: int, width: int, canvas: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is added to bytes and what is taken away, (H, W, 3): a tenth of the time of floats."""
+    grain = cv2.merge([np.rint(_scaled(height, width, 255 * canvas))] * 3)
+    return grain.clip(0, 255).astype(np.uint8), (-grain).clip(0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
 def _scaled(height: int, width: int, canvas: float) -> np.ndarray:
     """float32 (H, W): the grain, repeated, at ``_FULL * canvas``."""
     grain = _grain()

@@ -25,4 +25,5 @@ OCTAVE_RATIO = 1.8
 TUNED_EPOCHS, TUNED_CROP, TUNED_BATCH = 8, 160, 16  # crops in pixels a side
 TUNED_RATE = 1e-5  # of Adam
 
-CANVAS_OF_STILLS = 0.5  # nothing slides over it there; see `rtstyle.stylizers.canvas`
+# Of still pictures, and of live cameras, most of which stand still; see `rtstyle.stylizers.canvas`.
+CANVAS = 0.5
