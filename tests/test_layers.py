@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Left may be imported by right, never the reverse.
 ORDER = [
-    "errors", "frame", "networks", "perception", "styles", "mixing", "importers", "media", "engines",
-    "stylizers", "crew", "pipeline", "cluster", "live", "api", "studio", "benchmark", "export", "cli",
-    "__main__",
+    "errors", "frame", "threads", "networks", "perception", "style_file", "styles", "mixing", "importers",
+    "media", "engines", "stylizers", "crew", "pipeline", "cluster", "live", "api", "studio", "benchmark",
+    "export", "cli", "__main__",
 ]  # fmt: skip
 
 
