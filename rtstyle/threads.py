@@ -183,11 +183,8 @@ class Background(Sink):
 
     def close(self) -> None:
         """Write what is queued, then finish the output. Safe to repeat."""
-        if self._closed:
+        if not self._end():
             return
-        self._closed = True
-        self._queue.end()
-        self._thread.join()
         if self._failed:
             self._sink.abandon()
             self._queue.raise_once()
@@ -196,12 +193,17 @@ class Background(Sink):
 
     def abandon(self) -> None:
         """Write what is queued, then leave the output as a partial one. Safe to repeat."""
+        if self._end():
+            self._sink.abandon()
+
+    def _end(self) -> bool:
+        """Wait until what is queued is written; False where that was done before."""
         if self._closed:
-            return
+            return False
         self._closed = True
         self._queue.end()
         self._thread.join()
-        self._sink.abandon()
+        return True
 
     def _write(self) -> None:
         try:

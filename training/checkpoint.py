@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from rtstyle.errors import RtstyleError
 from rtstyle.training.recipe import Recipe
 
-Origin = dict[
-    str, str
-]  # digests of what a run is made from, beside its recipe: {"picture": ..., "photos": ...}
+# Digests of what a run is made from, beside its recipe: {"picture": ..., "photos": ...}.
+Origin = dict[str, str]
 
 
 @dataclass

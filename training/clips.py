@@ -8,6 +8,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.media.encoders import is_video_name
 from rtstyle.perception.flow import inside
+from rtstyle.training.data import check_folder
 from rtstyle.training.motion import Views
 from rtstyle.training.steadiness import Pair, clip_pairs
 
@@ -24,8 +25,7 @@ class Clips:
 
     def __init__(self, folder: Path, *, crop: int, seed: int) -> None:
         """``crop``: pixels. Raises RtstyleError for a folder without clips and for one that is damaged."""
-        if not folder.is_dir():
-            raise RtstyleError(f"{folder}: {'is no folder' if folder.exists() else 'no such folder'}")
+        check_folder(folder)
         self.paths = paths = sorted(path for path in folder.rglob("*") if is_video_name(path))
         if not paths:
             raise RtstyleError(f"{folder}: holds no clip (mp4, mkv, mov, webm ...)")

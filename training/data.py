@@ -16,10 +16,15 @@ NARROWEST = 16  # longer side of a painting over its shorter: by VGG19 at 600 pi
 SMALLEST = 32  # pixels; a photo with a shorter side is an icon, not a scene
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """The picture files in a folder and below, sorted. Raises RtstyleError when there is none."""
+def check_folder(folder: Path) -> None:
+    """Raise RtstyleError for what is no folder."""
     if not folder.is_dir():
         raise RtstyleError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The picture files in a folder and below, sorted. Raises RtstyleError when there is none."""
+    check_folder(folder)
     found = find_images(folder)
     if not found:
         raise RtstyleError(f"{folder}: no pictures there ({', '.join(sorted(READABLE))})")
@@ -32,8 +37,10 @@ def read_picture(path: Path, shorter_side: int | None = None) -> Tensor:
     Raises RtstyleError when the file does not decode.
     """
     picture = to_float(read_image(path).image)
-    if shorter_side is None:
-        return picture
+    return picture if shorter_side is None else _resized(picture, shorter_side)
+
+
+def _resized(picture: Tensor, shorter_side: int) -> Tensor:
     scale = shorter_side / min(picture.shape[1:])
     size = (round(picture.shape[2] * scale), round(picture.shape[1] * scale))
     rows = picture.permute(1, 2, 0).numpy()
@@ -46,14 +53,15 @@ def read_painting(path: Path, shorter_side: int) -> Tensor:
 
     Raises RtstyleError for one that is too small, too narrow or of one colour alone, too.
     """
-    height, width = read_image(path).image.shape[1:]
+    picture = read_picture(path)
+    height, width = picture.shape[1:]
     if min(height, width) < SMALLEST:
         raise RtstyleError(f"{path}: is {width}x{height} pixels; a style needs {SMALLEST} or more a side")
     if max(height, width) > NARROWEST * min(height, width):
         raise RtstyleError(
             f"{path}: is {width}x{height} pixels, over {NARROWEST} times as long as wide; cut a part out"
         )
-    painting = read_picture(path, shorter_side)
+    painting = _resized(picture, shorter_side)
     if float(painting.std(dim=(1, 2)).max()) < 1 / 255:
         raise RtstyleError(f"{path}: is of one colour; there is no style to learn")
     return painting

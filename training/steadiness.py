@@ -18,7 +18,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_float
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.perception.flow import dis_flow_and_visible, read_flo, warp
-from rtstyle.training.data import read_picture
+from rtstyle.training.data import check_folder, read_picture
 from rtstyle.training.motion import two_views
 
 Restyle = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to the same
@@ -55,8 +55,7 @@ def flow_pair(folder: Path) -> Pair:
 
     Raises RtstyleError when it has neither's .flo file.
     """
-    if not folder.is_dir():
-        raise RtstyleError(f"{folder}: {'is no folder' if folder.exists() else 'no such folder'}")
+    check_folder(folder)
     sintel = sorted(folder.glob("flow_*_to_*.flo"))
     if sintel:
         return sintel_pair(folder, number=int(sintel[0].stem.split("_")[1]))

@@ -107,8 +107,6 @@ def _restyle(network: Network, device: Any, canvas: float) -> Restyle:
     from rtstyle.stylizers.canvas import on_float_canvas
 
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if not canvas:
-        return lambda image: network(image).clamp(0, 1)
     return lambda image: network(on_float_canvas(image, canvas)).clamp(0, 1)
 
 

@@ -50,6 +50,8 @@ def on_canvas(image: Tensor, canvas: float) -> Tensor:
 
 def on_float_canvas(values: Tensor, canvas: float) -> Tensor:
     """The same for pictures (..., H, W) in [0, 1]."""
+    if not canvas:
+        return values
     return (values + _placed(*values.shape[-2:], canvas, values.device)).clamp_(0, 1)
 
 
