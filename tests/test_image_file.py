@@ -243,8 +243,8 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
     alpha = torch.tensor([0, 65535, 65535, 65535]).expand(4, 4).to(torch.uint16)
     notes = write_image(tmp_path / "a.bmp", Picture(image, alpha))
     assert notes == [
-        "16 bits a sample became 8: BMP holds no more",
         "transparency was laid on white: BMP holds none",
+        "16 bits a sample became 8: BMP holds no more",
     ]
     assert read_image(tmp_path / "a.bmp").image[0, 0].tolist() == [255, 128, 128, 128]
 

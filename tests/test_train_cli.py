@@ -259,6 +259,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     number: int, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heard: list[int] = []
+    drawn: list[int] = []
 
     def listen(plot: LossPlot, step: Step) -> None:
         heard.append(step.number)
@@ -266,6 +267,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(LossPlot, "__call__", listen)
+    monkeypatch.setattr(LossPlot, "add", lambda plot, step, groups: drawn.append(step))
     arguments = *FIT, *NUMBERS[:-1], "--preview", "sheet.png"
     monkeypatch.setattr(rtstyle.cli.train_report, "EVERY", 1)
     assert train(*arguments) == 130
@@ -276,6 +278,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     assert train(*arguments) == 0
     error = capsys.readouterr().err
     assert heard == [1, 2, 3] and "going on from step 2" in error
+    assert drawn == [1, 2], "the curves begin where the run did"
     assert "step 3/3  content" in error and "images/s" in error and "waiting for data" in error
     assert not (place / "picture.checkpoint").exists()
 

@@ -157,8 +157,15 @@ def test_a_resumed_run_has_the_losses_and_weights_of_one_never_stopped(
             stop=lambda: way == "stopped" and len(heard) == 3,
         )
     assert [step.number for step in heard] == [1, 2, 3, 4]
-    resumed = run(checkpoint=checkpoint, save_every=2, listener=heard.append)
+    past: list[tuple[int, dict[str, float]]] = []
+    resumed = run(
+        checkpoint=checkpoint,
+        save_every=2,
+        listener=heard.append,
+        on_past=lambda number, groups: past.append((number, dict(groups))),
+    )
     assert [step.number for step in heard] == [1, 2, 3, 4, 5, 6]
+    assert past == [(step.number, step.groups()) for step in heard[:4]]
     steps: list[Step] = []
     whole = run(listener=steps.append)
     assert [step.terms for step in heard] == [step.terms for step in steps]
@@ -329,6 +336,18 @@ def test_the_painting_is_read_in_rgb_at_its_size(tmp_path: Path) -> None:
     read = read_picture(tmp_path / "blue.png", 15)
     assert read.shape == (3, 15, 30)
     torch.testing.assert_close(read.mean((1, 2)), torch.tensor([0.0, 0.0, 1.0]))
+
+
+def test_what_is_transparent_is_learned_from_as_white(tmp_path: Path) -> None:
+    """Below it a file often holds black, or what was cut away."""
+    pixels = np.zeros((40, 40, 4), np.uint8)
+    pixels[:, :20] = 30, 60, 90, 255
+    pixels[:, 20:, 3] = np.linspace(255, 0, 20).round()
+    cv2.imwrite(str(tmp_path / "cut.png"), pixels)
+    photos = Photos(tmp_path, crop=32, batch=1, seed=0)
+    for read in (read_picture(tmp_path / "cut.png"), photos.picture_at(0)):
+        assert torch.allclose(read[:, :, 0], torch.tensor([[90], [60], [30]]) / 255)
+        assert torch.allclose(read[:, 5, 20:], torch.linspace(0, 1, 20), atol=1 / 255)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Progress:
     smoothed: float | None = None  # moving mean of the objective
     best: float | None = None  # lowest of it where a state was kept
     best_step: int = 0
+    # Of each step done: its weighted terms by kind, so that curves begin where the run did.
+    past: dict[int, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

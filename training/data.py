@@ -34,9 +34,9 @@ def list_pictures(folder: Path) -> list[Path]:
 def read_picture(path: Path, shorter_side: int | None = None) -> Tensor:
     """A picture as float32 (3, H, W) in [0, 1], resized to a shorter side in pixels if one is given.
 
-    Raises RtstyleError when the file does not decode.
+    What is transparent is white. Raises RtstyleError when the file does not decode.
     """
-    picture = to_float(read_image(path).image)
+    picture = to_float(read_image(path).on_white().image)
     return picture if shorter_side is None else _resized(picture, shorter_side)
 
 
@@ -122,7 +122,7 @@ class Photos:
             if path in self.skipped:
                 continue
             try:
-                image = read_image(path).image
+                image = read_image(path).on_white().image
             except RtstyleError as error:
                 self.skipped[path] = str(error)
                 continue

@@ -1,5 +1,6 @@
 """One step of learning: forward, objective, backward, update, the same in one process or several."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -86,3 +87,12 @@ class Learner:
         return Lesson(
             dict(zip(terms, parts, strict=True)), finite > 0, output_spread, photo_spread, told_share > 0
         )
+
+
+def by_kind(terms: Mapping[str, float]) -> dict[str, float]:
+    """Terms summed by the first word of their names: content, style, variation, temporal."""
+    sums: dict[str, float] = {}
+    for name, value in terms.items():
+        kind = name.split()[0]
+        sums[kind] = sums.get(kind, 0.0) + value
+    return sums

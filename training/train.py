@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rtstyle.training.clips import Clips
 from rtstyle.training.data import Photos
 from rtstyle.training.distributed import ALONE, Processes
 from rtstyle.training.health import Health, spread
-from rtstyle.training.learner import Learner
+from rtstyle.training.learner import Learner, by_kind
 from rtstyle.training.loader import Batch, batches
 from rtstyle.training.recipe import Recipe
 
@@ -44,11 +44,7 @@ class Step:
 
     def groups(self) -> dict[str, float]:
         """The terms summed by kind: content, style, variation, temporal."""
-        sums: dict[str, float] = {}
-        for name, value in self.terms.items():
-            kind = name.split()[0]
-            sums[kind] = sums.get(kind, 0.0) + value
-        return sums
+        return by_kind(self.terms)
 
 
 def train(
@@ -65,6 +61,7 @@ def train(
     device: str = "cpu",
     processes: Processes = ALONE,
     listener: Callable[[Step], None] = lambda step: None,
+    on_past: Callable[[int, Mapping[str, float]], None] = lambda number, groups: None,
     on_best: Callable[[Network, int, float], None] = lambda network, step, objective: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Network:
@@ -77,11 +74,12 @@ def train(
     first process alone.
 
     Every ``save_every`` steps the whole state is kept, in ``checkpoint`` too if that is given, which is there
-    from the first step on: a run that finds one ends with the weights of a run never stopped. ``on_best``
-    hears of a kept state whose smoothed objective is the lowest so far: network, step, objective. When the
-    objective stays not finite or the output goes flat the run goes back to the last state kept and on with
-    half the learning rate, up to ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so
-    the state is kept and KeyboardInterrupt raised.
+    from the first step on: a run that finds one ends with the weights of a run never stopped, and ``on_past``
+    hears of each step done before, with its terms as ``Step.groups`` sums them. ``on_best`` hears of a kept
+    state whose smoothed objective is the lowest so far: network, step, objective. When the objective stays
+    not finite or the output goes flat the run goes back to the last state kept and on with half the learning
+    rate, up to ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so the state is kept
+    and KeyboardInterrupt raised.
 
     Raises RtstyleError when the checkpoint is of another run, ``start`` of another network, or going back
     did not help.
@@ -104,6 +102,9 @@ def train(
         found = processes.from_first(lambda: read_state(checkpoint, recipe, origin))
         if found is not None:
             progress = found.restore(network, optimizer)
+            if first:
+                for number, groups in progress.past.items():
+                    on_past(number, groups)
     good = State.of(network, optimizer, progress)
     health, painted = Health(), float(spread(painting[None]))
     cores = (os.cpu_count() or 1) // processes.neighbours
@@ -125,6 +126,7 @@ def train(
         number, note = progress.done, ""
         if lesson.finite:
             _smooth(progress, sum(lesson.terms.values()))
+            progress.past[number] = by_kind(lesson.terms)
         wanted = min(lesson.photo_spread, painted)
         if fault := health.judge(number, lesson.finite, lesson.output_spread, wanted):
             if progress.returns == RETURNS:

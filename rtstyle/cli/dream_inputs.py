@@ -95,7 +95,7 @@ def load_activations(
     check_memory(backbone, size, options.tile, device)
     guide = None
     if options.guide is not None:
-        guide = to_float(read_image(options.guide).image)
+        guide = to_float(read_image(options.guide).on_white().image)
         guide = resized(guide, fit(guide, _GUIDE, _GUIDE)).clamp(0, 1).to(device)
     return Activations(backbone, targets, guide, options.tile), notes
 

@@ -77,7 +77,7 @@ def read_styles(
 
     ``photo`` (3, h, w) gives the colours to match. Raises RtstyleError for what does not go together.
     """
-    paintings = [to_float(read_image(path).image) for path in options.styles]
+    paintings = [to_float(read_image(path).on_white().image) for path in options.styles]
     if options.colors in MATCHES:
         paintings = [MATCHES[options.colors](painting, photo) for painting in paintings]
     paintings = [painting.to(device) for painting in paintings]

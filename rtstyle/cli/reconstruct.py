@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         raise RtstyleError("--layers: the figure shows each layer in full; leave their weights out")
     check_weights(options, [options.backbone], options.layers or ())
     device = pick_device(options.device)
-    whole_picture = to_float(read_image(options.image).image)
+    whole_picture = to_float(read_image(options.image).on_white().image)
     size = fit((whole_picture.shape[1], whole_picture.shape[2]), min(options.size, max(whole_picture.shape)))
     picture = resized(whole_picture, size).clamp(0, 1).to(device)
     files, layers = dict(options.backbone_weights), options.layers

@@ -135,6 +135,7 @@ def run(options: argparse.Namespace) -> int:
                 device=str(device),
                 processes=processes,
                 listener=report,
+                on_past=report.on_past,
                 on_best=report.forgiving(keep_best),
                 stop=stop,
             )

@@ -38,6 +38,7 @@ class Report:
         self._last: Step | None = None
         self._bar = tqdm(total=recipe.steps, bar_format=BAR, disable=not shows_progress(options), leave=False)
         self._plot = LossPlot(options.plot)
+        self.on_past = self._plot.add
         self._listeners: list[Callable[[Step], None]] = []
         self._board: Board | None = None
         if started_rank() == 0:

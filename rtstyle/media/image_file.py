@@ -74,6 +74,13 @@ class Picture:
             alpha = to_bytes(fitted[0, 0], alpha.dtype)
         return replace(self, image=image, alpha=alpha)
 
+    def on_white(self) -> Picture:
+        """The same picture without alpha, as a viewer shows it; what lies below is often anything."""
+        if self.alpha is None:
+            return self
+        laid = torch.lerp(torch.ones(()), to_float(self.image.cpu()), to_float(self.alpha.cpu()))
+        return replace(self, image=to_bytes(laid, self.image.dtype), alpha=None)
+
 
 def is_image_name(path: str | os.PathLike[str]) -> bool:
     """Whether the extension, in any case, is one of `WRITABLE`."""
@@ -132,15 +139,14 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     path = Path(path)
     kind = _format(path)
     notes: list[str] = []
+    if picture.alpha is not None and kind not in _HOLDS_ALPHA:
+        notes.append(f"transparency was laid on white: {kind} holds none")
+        picture = picture.on_white()
     image, alpha, icc, exif = picture.image.cpu(), picture.alpha, picture.icc, picture.exif
     if image.dtype != torch.uint8 and kind not in _HOLDS_DEPTH:
         notes.append(f"16 bits a sample became 8: {kind} holds no more")
         image = to_bytes(to_float(image))
         alpha = None if alpha is None else to_bytes(to_float(alpha))
-    if alpha is not None and kind not in _HOLDS_ALPHA:
-        notes.append(f"transparency was laid on white: {kind} holds none")
-        opacity = to_float(alpha.cpu())
-        image, alpha = to_bytes(torch.lerp(torch.ones(()), to_float(image), opacity), image.dtype), None
     planes = [*image, alpha.cpu()] if alpha is not None else list(image)
     pixels = torch.stack(planes, dim=2).numpy()
     if icc and kind not in _HOLDS_PROFILE:
