@@ -316,14 +316,15 @@ def test_checkpoints_of_other_layouts_are_refused(tmp_path: Path) -> None:
     contents: dict[str, object] = {
         "no checkpoint of the pytorch/examples": {"up1.weight": torch.zeros(3)},
         "no plain table of weights": [torch.zeros(3)],
-        "cannot be read as weights": {"weight": pytest.fixture},  # would need code to load
+        "objects that need code to load; save the network's state_dict": {"weight": pytest.fixture},
     }
     for expected, content in contents.items():
         torch.save(content, path)
         with pytest.raises(RtstyleError, match=expected):
             import_checkpoint(path)
-    path.write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(RtstyleError, match="cannot be read as weights"):
-        import_checkpoint(path)
+    for damaged in (b"PK\x03\x04 cut short", b"hello world", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(RtstyleError, match="cannot be read as weights: it is no .pth.*or is damaged$"):
+            import_checkpoint(path)
     with pytest.raises(RtstyleError, match="no checkpoint at"):
         import_checkpoint(tmp_path / "none.pth")
