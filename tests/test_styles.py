@@ -324,7 +324,7 @@ def test_checkpoints_of_other_layouts_are_refused(tmp_path: Path) -> None:
             import_checkpoint(path)
     for damaged in (b"PK\x03\x04 cut short", b"hello world", b""):
         path.write_bytes(damaged)
-        with pytest.raises(RtstyleError, match="cannot be read as weights: it is no .pth.*or is damaged$"):
+        with pytest.raises(RtstyleError, match=r"cannot be read as weights: it is no .pth.*or is damaged$"):
             import_checkpoint(path)
     with pytest.raises(RtstyleError, match="no checkpoint at"):
         import_checkpoint(tmp_path / "none.pth")
