@@ -71,8 +71,8 @@ def stylize_image(
     """Restyle one picture file. Orientation, ICC profile, alpha and 16-bit depth survive.
 
     Args:
-        style, strength, strokes, canvas, device, engine: as in `load_stylizer`.
-        stylizer: use this one instead of loading `style` (for many pictures in a row).
+        style, strength, strokes, canvas, device, engine: as in `load_stylizer`, but for a canvas of 0.5.
+        stylizer: use this one instead of loading `style` with those (for many pictures in a row).
 
     Raises:
         RtstyleError: unreadable input, or an output that exists and may not be replaced.

@@ -1,7 +1,8 @@
 """How does a painting by optimisation look beside the trained networks of the same style?
 
-A row for each pair: photo, painting, `rtstyle gatys` as it comes, the shipped styles of that name. What was
-painted is kept in OUT.painted/ and taken from there the next time, so that a sheet can be cut again.
+A row for each pair: photo, painting, `rtstyle gatys` as it comes and, as `rtstyle image` paints, the shipped
+styles of that name. What was painted is kept in OUT.painted/ and taken from there the next time, so that a
+sheet can be cut again.
 
     python scripts/gatys_sheet.py --photos DIR --paintings DIR --pairs city:starry_night,dog:the_scream \
         --backbone-weights vgg19=FILE --out sheet.png
@@ -21,6 +22,7 @@ from rtstyle.frame import Frame, to_bytes, to_float
 from rtstyle.media.image_file import find_images, read_image
 from rtstyle.media.sheet import draw_sheet, framed
 from rtstyle.styles import list_styles
+from rtstyle.stylizers.defaults import CANVAS
 from rtstyle.stylizers.loading import load_stylizer
 from rtstyle.stylizers.octaves import resized
 
@@ -62,7 +64,7 @@ def row_of(pair: str, painted: Path, options: argparse.Namespace) -> list[tuple[
     row = [("photo", seen), (painting.stem.replace("_", " "), style), ("gatys", made)]
     for card in list_styles():
         if card.name in (painting.stem, f"{painting.stem}_johnson"):
-            row.append((card.network, load_stylizer(card.name)(Frame(small)).image))
+            row.append((card.network, load_stylizer(card.name, canvas=CANVAS)(Frame(small)).image))
     side = options.tile or options.size
     return [(label, framed(image, side, side)) for label, image in row]
 

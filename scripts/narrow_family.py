@@ -4,7 +4,7 @@
 
 Channels that matter least are left out, in all styles alike; what is left is taught by the wide networks
 (`rtstyle.training.narrow`, `rtstyle.training.distil`). It goes on where it was stopped. After wide styles
-were trained further, `--again` teaches the narrow ones at hand anew, which takes half the steps.
+were trained further, `--again` teaches the narrow ones at hand anew, which takes fewer steps (`--steps`).
 """
 
 from __future__ import annotations

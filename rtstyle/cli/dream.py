@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture or video file, by extension")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     group = parser.add_argument_group("picture")
-    sizes = f"at most {defaults.DREAM_SIZE}, in motion {defaults.MOVING_DREAM_SIZE}"
+    sizes = f"the photo's, {defaults.DREAM_SIZE} at most, in motion {defaults.MOVING_DREAM_SIZE}"
     group.add_argument("--size", type=whole, metavar="N", help=f"longer side in pixels ({sizes})")
     group.add_argument(
         "--colors", choices=COLORS, default="dream", help="the dream's, or the photo's kept (dream)"

@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     group = parser.add_argument_group("picture")
     group.add_argument(
-        "--size", type=whole, metavar="N", help=f"longer side in pixels (at most {defaults.PAINT_SIZE})"
+        "--size",
+        type=whole,
+        metavar="N",
+        help=f"longer side in pixels (the photo's, {defaults.PAINT_SIZE} at most)",
     )
     group.add_argument(
         "--colors", choices=("style", "photo", "match", "histogram"), default="style",

@@ -12,7 +12,11 @@ from rtstyle.stylizers.defaults import BACKBONES
 
 
 def add_backbone_options(
-    group: Any, default: str, *, weights: str = "weights files (fetched)", either: Any = None
+    group: Any,
+    default: str,
+    *,
+    weights: str = "weights files (fetched; small_vgg19: a file only)",
+    either: Any = None,
 ) -> None:
     """``weights``: help of their option; ``either``: the group of --backbone where it excludes others."""
     (either or group).add_argument(
@@ -28,7 +32,9 @@ def add_backbone_options(
 
 def add_measuring_options(group: Any) -> None:
     lacking = "style layers that vgg19's lacks are taken from small_vgg19's"
-    add_backbone_options(group, "vgg19", weights=f"weights files (fetched); {lacking}")
+    add_backbone_options(
+        group, "vgg19", weights=f"weights files (fetched; small_vgg19: a file only); {lacking}"
+    )
     group.add_argument(
         "--pooling", choices=("max", "average"), default="max",
         help="of the VGGs: as they were trained, or with a little less grain (max)",

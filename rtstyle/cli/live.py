@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import add_style_options, counted, print_json, say
 from rtstyle.errors import RtstyleError
+from rtstyle.styles import LIVE_STYLE
 from rtstyle.stylizers.defaults import CANVAS
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " 'synthetic' (a drawn scene), 'browser' (the studio viewer's own camera) (0)",
     )  # fmt: skip
     parser.add_argument("--camera-size", metavar="WxH|H", help="what to ask the camera for (its own choice)")
-    add_style_options(parser, canvas=CANVAS)
+    add_style_options(parser, canvas=CANVAS, unasked=f"{LIVE_STYLE} and others it mixes with")
     parser.add_argument("--tour", type=float, metavar="SECONDS", help="go through the styles, so long each")
     group = parser.add_argument_group("outputs", "several at once; a window if none, or else the studio")
     group.add_argument("--window", action="store_true", help="a window; h shows its keys")
@@ -123,7 +124,7 @@ def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[
     They are those asked for, or the fast default one and those that mix with it.
     """
     from rtstyle.mixing import MOST, mixes, parse_mix
-    from rtstyle.styles import LIVE_STYLE, list_styles, load_style, style_name
+    from rtstyle.styles import list_styles, load_style, style_name
     from rtstyle.stylizers.loading import load_palette
 
     if options.style is None:

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from rtstyle.errors import RtstyleError
+from rtstyle.styles import DEFAULT_STYLE
 from rtstyle.stylizers.defaults import BACKBONES
 
 
-def add_style_options(parser: argparse.ArgumentParser, canvas: float = 0.0) -> None:
-    """``canvas``: how much of it where nothing is asked for."""
+def add_style_options(
+    parser: argparse.ArgumentParser, canvas: float = 0.0, unasked: str = DEFAULT_STYLE
+) -> None:
+    """``canvas`` and ``unasked``: how much of it, and which style, where nothing is asked for."""
     group = parser.add_argument_group("style")
     group.add_argument(
         "--style",
         metavar="NAME|FILE|MIX",
-        help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b",
+        help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b "
+        f"({unasked})",
     )
     group.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="how much style (1)")
     group.add_argument(
@@ -39,7 +43,9 @@ def add_style_options(parser: argparse.ArgumentParser, canvas: float = 0.0) -> N
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument(
-        "--engine", default="auto", help="eager, graph, openvino, int8, or auto: the fastest (auto)"
+        "--engine",
+        default="auto",
+        help="eager, graph, openvino, int8, or auto: the fastest, eager for pictures (auto)",
     )
 
 

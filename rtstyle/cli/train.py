@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where it begins")
     begin = group.add_mutually_exclusive_group()
     begin.add_argument("--start", metavar="NAME|FILE", help="style to go on from (a shipped one)")
-    begin.add_argument("--full", action="store_true", help="from random weights: hours instead of minutes")
+    begin.add_argument("--full", action="store_true", help="from random weights: some five times as long")
     group.add_argument("--network", help="johnson or swift (the start's)")
     group = parser.add_argument_group("recipe", "the rest of it can be set in a recipe file")
     defaults = Recipe()
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--loss-network", choices=("vgg19", "vgg16"), help="what measures style (vgg19)")
     group.add_argument(
         "--backbone-weights", type=_named_file, action="append", default=[], metavar="NAME=FILE",
-        help="weights of vgg19 or vgg16 (fetched), of small_vgg19 (vgg19 does its part)",
+        help="weights of vgg19 or vgg16 (fetched), of small_vgg19 (a file only; else vgg19 does its part)",
     )  # fmt: skip
     group = parser.add_argument_group("machine")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")

@@ -19,7 +19,7 @@ _CLICK = 0.03  # seconds
 
 
 class SyntheticSource(Source):
-    """Frames of `rtstyle.media.scene`: the same ones for the same numbers.
+    """Frames of `rtstyle.media.drawing.scene`: the same ones for the same numbers.
 
     Args:
         width, height: pixels.
