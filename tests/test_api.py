@@ -164,6 +164,8 @@ def test_stylize_image(style: Path, tmp_path: Path) -> None:
     assert (summary.frames, summary.width, summary.height) == (1, 30, 20)
     with pytest.raises(rtstyle.RtstyleError, match="exists already"):
         rtstyle.stylize_image(tmp_path / "in.png", tmp_path / "out.png", style=style)
+    with pytest.raises(rtstyle.RtstyleError, match="its extension should be one of"):
+        rtstyle.stylize_image(tmp_path / "in.png", tmp_path / "out.gif", style="none such")
 
 
 def test_a_program_can_build_its_own_loop(clip: Path, style: Path) -> None:

@@ -272,6 +272,15 @@ def test_what_a_phone_takes_becomes_jpeg(tmp_path: Path) -> None:
     assert sizes == {"img_1.JPG": (16, 16), "IMG_1_HEIC.jpg": (32, 16)}
 
 
+def test_what_is_read_and_not_written_gets_another_name(tmp_path: Path) -> None:
+    for name in ("a.gif", "b.JFIF", "b.png"):
+        Image.new("RGB", (16, 16), (200, 90, 10)).save(tmp_path / name)
+    names = [tmp_path / name for name in ("a.gif", "b.JFIF", "b.png")]
+    assert run("image", *names, tmp_path / "out", "--style", "tiny", "--quiet") == 0
+    made = {path.name: Image.open(path).format for path in (tmp_path / "out").iterdir()}
+    assert made == {"a.png": "PNG", "b.jpg": "JPEG", "b.png": "PNG"}
+
+
 def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -126,6 +127,30 @@ def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: i
         {0x829A: 0.5},
     )
     assert 0x0112 not in again
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_what_a_camera_tells_survives(tmp_path: Path, suffix: str, channels: int) -> None:
+    """Its exposure and place are directories of their own, which Pillow's TIFF writer trips over."""
+    exif = Image.Exif()
+    exif[0x0110], exif[0x8769] = "Camera 7", {0x829A: 0.5}
+    exif[0x8825] = {1: "N", 2: (52.0, 30.0, 0.0)}
+    Image.fromarray(smooth()).save(tmp_path / "photo.jpg", exif=exif.tobytes())
+    picture = read_image(tmp_path / "photo.jpg")
+    alpha = picture.image[0] if channels == 4 and suffix != ".jpg" else None
+    path = tmp_path / f"a{suffix}"
+    assert write_image(path, replace(picture, alpha=alpha)) == []
+    again = read_image(path)
+    assert (again.image.int() - picture.image.int()).abs().float().mean() < 3
+    assert (again.alpha is None) == (alpha is None)
+    found = Image.open(path).getexif()
+    assert found[0x0110] == "Camera 7" and found.get_ifd(0x8769) == {0x829A: 0.5}
+    assert found.get_ifd(0x8825) == {1: "N", 2: (52.0, 30.0, 0.0)}
+    if suffix == ".tif":
+        assert torch.equal(again.image, picture.image)
+        if alpha is None:  # another reader's view
+            assert np.array_equal(cv2.imread(str(path))[:, :, ::-1], picture.image.permute(1, 2, 0))
 
 
 def test_ten_bits_that_become_eight_are_said(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from rtstyle.media.image_file import Picture, read_image, write_image
 from rtstyle.media.spherical import read_sphere, write_sphere
@@ -40,8 +39,9 @@ def test_other_pictures_are_none() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
-def test_files_keep_it(tmp_path: Path, suffix: str) -> None:
-    image = torch.zeros(3, 8, 16, dtype=torch.uint8)
+@pytest.mark.parametrize("samples", [torch.uint8, torch.uint16])
+def test_files_keep_it(tmp_path: Path, suffix: str, samples: torch.dtype) -> None:
+    image = torch.zeros(3, 8, 16, dtype=samples if suffix in (".png", ".tif") else torch.uint8)
     file = tmp_path / f"all{suffix}"
     assert write_image(file, Picture(image, sphere={"PoseHeadingDegrees": "90"})) == []
     assert read_image(file).sphere == {"PoseHeadingDegrees": "90"}
@@ -54,5 +54,3 @@ def test_files_that_cannot_keep_it_say_so(tmp_path: Path) -> None:
     image = torch.zeros(3, 8, 16, dtype=torch.uint8)
     said = ["that the picture goes all around is no longer said in the file"]
     assert write_image(tmp_path / "all.bmp", Picture(image, sphere={})) == said
-    assert write_image(tmp_path / "all.png", Picture(image.to(torch.uint16), sphere={})) == said
-    assert Image.open(tmp_path / "all.png").size == (16, 8)

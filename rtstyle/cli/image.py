@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) pairs: one file to one file, else into a folder with each folder's tree kept."""
-    from rtstyle.media.image_file import READABLE, find_images, is_image_name, is_readable_name
+    from rtstyle.media.image_file import READABLE, find_images, is_image_name
 
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir() and output.suffix:
         return [(inputs[0], output)]
@@ -91,7 +91,7 @@ def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
             target = output / (picture.relative_to(source) if source.is_dir() else picture.name)
             if within and picture.resolve().is_relative_to(output.resolve()):
                 continue  # results of an earlier run inside the input folder
-            if is_readable_name(target) and not is_image_name(target):  # HEIC is read, not written
+            if not is_image_name(target):  # HEIC and GIF are read, not written
                 converted.append((picture, target))
                 continue
             if target in jobs and jobs[target] != picture:
@@ -99,9 +99,10 @@ def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
             jobs[target] = picture
     taken = {str(target).casefold() for target in jobs}  # these keep their names; some disks know no case
     for picture, target in converted:
-        name = target.with_suffix(".jpg")
+        kind = ".png" if target.suffix.lower() == ".gif" else ".jpg"
+        name = target.with_suffix(kind)
         if str(name).casefold() in taken:  # IMG_1.heic beside IMG_1.jpg
-            name = target.with_name(target.name.replace(".", "_") + ".jpg")
+            name = target.with_name(target.name.replace(".", "_") + kind)
         taken.add(str(name).casefold())
         jobs[name] = picture
     if not jobs:

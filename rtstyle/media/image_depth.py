@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a sample, which Pillow cuts to 8: decoded by OpenCV, written as PNG or TIFF here."""
+"""What Pillow cannot: 16 bits a sample, decoded by OpenCV and written here, and TIFFs with a camera's EXIF."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def decode(picture: Image.Image, data: bytes) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def encode_png(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
-    """uint16 (H, W, 3 or 4) as PNG; profile and EXIF are chunks placed right after the header."""
+def encode_png(pixels: Pixels, icc: bytes | None, exif: Exif | None, xmp: bytes | None) -> bytes:
+    """uint16 (H, W, 3 or 4) as PNG; profile, EXIF and XMP are chunks placed right after the header."""
     order = [2, 1, 0, 3][: pixels.shape[2]]
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]))
     if not done:
@@ -72,6 +72,8 @@ def encode_png(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if exif:
         chunks.append((b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))
+    if xmp:  # not compressed, no language, no translated keyword
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0" + bytes(4) + xmp))
     extra = b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in chunks
@@ -81,22 +83,26 @@ def encode_png(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
     return plain[:header] + extra + plain[header:]
 
 
-def encode_tiff(pixels: Pixels, icc: bytes | None, exif: Exif | None) -> bytes:
-    """uint16 (H, W, 3 or 4) as a TIFF of one deflated strip (TIFF 6.0, tags by their numbers there)."""
+def encode_tiff(pixels: Pixels, icc: bytes | None, exif: Exif | None, xmp: bytes | None) -> bytes:
+    """uint8 or uint16 (H, W, 3 or 4) as a TIFF of one deflated strip (TIFF 6.0, tags by their numbers there).
+
+    Pillow's own writer breaks on the directories that a camera's EXIF has.
+    """
     height, width, channels = pixels.shape
-    strip = zlib.compress(pixels.astype("<u2").tobytes())
+    strip = zlib.compress(pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())
     directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     directory[256], directory[257] = width, height
-    directory[258] = (16,) * channels  # BitsPerSample
+    directory[258] = (8 * pixels.itemsize,) * channels  # BitsPerSample
     directory[259] = 8  # Compression: deflate
     directory[262] = 2  # PhotometricInterpretation: RGB
     directory[273], directory[278], directory[279] = 0, height, len(strip)  # offset: Pillow adds its own
     directory[277] = channels  # SamplesPerPixel
     if channels == 4:
         directory[338] = 2  # ExtraSamples: straight alpha
-    if icc:
-        directory.tagtype[34675] = 7  # undefined bytes
-        directory[34675] = icc
+    for tag, data in ((34675, icc), (700, xmp)):
+        if data:
+            directory.tagtype[tag] = 7  # undefined bytes
+            directory[tag] = data
     for tag, value in (exif or {}).items():
         directory[tag] = value
     out = io.BytesIO()

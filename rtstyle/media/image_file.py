@@ -40,7 +40,6 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4: brush strokes have sharp colour edges
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90, "subsampling": "4:4:4", "speed": 8},  # a third of the default's time
-    "TIFF": {"compression": "tiff_deflate"},
 }
 
 
@@ -123,9 +122,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     except Image.DecompressionBombError as error:
         raise RtstyleError(f"cannot read picture '{path}': it claims more than 178 million pixels") from error
     except Exception as error:  # decoders raise many unrelated types on damaged files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RtstyleError(
-            f"cannot read picture '{path}': truncated, damaged or unusual ({reason})"
+            f"cannot read picture '{path}': truncated, damaged or unusual ({_reason(error)})"
         ) from error
 
 
@@ -137,7 +135,7 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     place that cannot be written.
     """
     path = Path(path)
-    kind = _format(path)
+    kind = format_of(path)
     notes: list[str] = []
     if picture.alpha is not None and kind not in _HOLDS_ALPHA:
         notes.append(f"transparency was laid on white: {kind} holds none")
@@ -153,21 +151,22 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
         notes.append(f"colours were converted to sRGB: {kind} holds no colour profile")
         pixels, icc = np.asarray(picture_to_srgb(Image.fromarray(pixels), icc)), None
     xmp = None if picture.sphere is None else write_sphere(picture.sphere, *pixels.shape[1::-1])
-    if xmp and (kind not in _HOLDS_PROFILE or pixels.dtype == np.uint16):
+    if xmp and kind not in _HOLDS_PROFILE:
         notes.append("that the picture goes all around is no longer said in the file")
         xmp = None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(_encode(kind, pixels, icc, exif, xmp))
         temporary.replace(path)
-    except (OSError, ValueError) as error:
-        raise RtstyleError(f"cannot write picture '{path}': {error}") from error
+    except Exception as error:  # encoders raise many unrelated types on metadata they do not like
+        raise RtstyleError(f"cannot write picture '{path}': {_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return notes
 
 
-def _format(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """What `write_image` will write there, as Pillow names it. Raises RtstyleError where it would not."""
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
         raise RtstyleError(
@@ -178,12 +177,17 @@ def _format(path: Path) -> str:
     return kind
 
 
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _encode(
     kind: str, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif | None, xmp: bytes | None = None
 ) -> bytes:
+    if kind == "TIFF":
+        return image_depth.encode_tiff(pixels, icc, exif, xmp)
     if pixels.dtype == np.uint16:
-        deep = {"PNG": image_depth.encode_png, "TIFF": image_depth.encode_tiff}
-        return deep[kind](pixels, icc, exif)
+        return image_depth.encode_png(pixels, icc, exif, xmp)
     out = io.BytesIO()
     extras: dict[str, object] = {"icc_profile": icc, "exif": exif} if kind in _HOLDS_PROFILE else {}
     given = {key: value for key, value in extras.items() if value}
@@ -195,11 +199,11 @@ def _encode(
 
 def _with_xmp(kind: str, xmp: bytes) -> dict[str, object]:
     """What Pillow is given to write the packet in each format."""
-    if kind == "PNG":
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        return {"pnginfo": text}
-    return {"tiffinfo": {700: xmp}} if kind == "TIFF" else {"xmp": xmp}
+    if kind != "PNG":
+        return {"xmp": xmp}
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return {"pnginfo": text}
 
 
 def _read(data: bytes) -> Picture:
