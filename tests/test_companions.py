@@ -1,5 +1,6 @@
 """Sound, subtitles, chapters, covers and metadata beside a restyled picture."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from av.stream import Disposition
 
 from rtstyle.errors import RtstyleError
+from rtstyle.media import companions
 from rtstyle.media.converters import AudioConverter
+from rtstyle.media.decoding import Damage, packets_of
 from tests.media import (
     REORDERED,
     Clip,
@@ -120,6 +123,56 @@ def test_sound_follows_a_clock_that_jumps(tmp_path: Path) -> None:
         sounds = [time for time, _ in packets(tmp_path / f"out{suffix}", "audio")]
         assert len(sounds) == len(payload(source))
         assert sounds == sorted(sounds) and sounds[-1] - sounds[0] == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("jump", (15, 160))
+def test_sound_begins_with_the_picture_behind_a_clock_that_jumped(jump: int, tmp_path: Path) -> None:
+    parts = [
+        Clip(100, base=Fraction(1, 90000), options=REORDERED, sounds=[Sound(seconds=4, start=start)])
+        for start in (0, 4 + jump)
+    ]
+    parts[1].ticks = [90000 * (4 + jump) + 3600 * number for number in range(100)]
+    source = joined(tmp_path / "in.ts", *parts)
+    convert(source, tmp_path / "out.mp4", start=6 + jump)
+    pictures = times(read(tmp_path / "out.mp4")[0])
+    sounds = [time for time, _ in packets(tmp_path / "out.mp4", "audio")]
+    assert (pictures[0], pictures[-1]) == (pytest.approx(0, abs=0.1), pytest.approx(1.96, abs=0.1))
+    assert (sounds[0], sounds[-1]) == (pytest.approx(0, abs=0.1), pytest.approx(2, abs=0.1))
+
+
+def test_sound_follows_a_recorder_that_appends(tmp_path: Path) -> None:
+    first, second = (
+        Clip(50, sounds=[Sound(seconds=2, hertz=hertz)]).make(tmp_path / f"{hertz}.flv")
+        for hertz in (440, 880)
+    )
+    source = tmp_path / "in.flv"
+    source.write_bytes(first.read_bytes() + second.read_bytes()[13:])  # what follows the header
+    done = convert(source, tmp_path / "out.mkv")
+    assert "the clock jumps once; what follows is moved on without a gap" in done.notes
+    sounds = [time for time, _ in packets(tmp_path / "out.mkv", "audio")]
+    assert len(sounds) == len(payload(source)) and sounds == sorted(sounds)
+    assert sounds[-1] == pytest.approx(4, abs=0.15) == float(done.times[-1]) + 0.04
+
+
+def test_a_file_is_not_read_far_beyond_the_asked_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = Clip(60, base=Fraction(1), sounds=[Sound(seconds=60)])
+    convert(clip.make(tmp_path / "apart.mkv"), tmp_path / "in.mkv")
+    clip.texts = [Text("subrip", ((0.5, 2, "early"),))]
+    clip.make(tmp_path / "apart.mkv")  # all the picture first, then all the sound, then the text
+    demuxed: list[float] = []
+
+    def noting(container: av.container.InputContainer, damage: Damage) -> Iterator[av.Packet]:
+        for packet in packets_of(container, damage):
+            demuxed.append(float((packet.dts or 0) * packet.time_base))
+            yield packet
+
+    monkeypatch.setattr(companions, "packets_of", noting)
+    for name, last in (("in", 14), ("apart", 60)):
+        demuxed.clear()
+        convert(tmp_path / f"{name}.mkv", tmp_path / f"{name}.cut.mkv", end=3)
+        assert max(demuxed) == pytest.approx(last, abs=1.5)
+        assert packets(tmp_path / f"{name}.cut.mkv", "audio")[-1][0] == pytest.approx(3, abs=0.1)
+    assert subtitles(tmp_path / "apart.cut.mkv") == [(0.5, 2, "early")]
 
 
 # Subtitles

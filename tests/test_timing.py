@@ -87,6 +87,16 @@ def test_a_gap_of_seconds_stays() -> None:
     assert (times, jumps) == ([0, 0, 5000, 5000], 0)
 
 
+def test_a_long_gap_stays_where_streams_may_pause() -> None:
+    clock = SteadyClock(closes_gaps=False)
+    seconds = [0, 50, 50.04, 0, 0.04]
+    waited = [packet(stream, time) for time in seconds for stream in (0, 1)]
+    for one in waited:
+        clock(one)
+    assert [one.pts for one in waited[::2]] == [0, 50000, 50040, 50080, 50120]
+    assert [one.pts for one in waited[1::2]] == [0, 50000, 50040, 50080, 50120]
+
+
 def test_one_wrong_stamp_moves_nothing() -> None:
     times, jumps = steady(packet(0, 0), packet(0, 0.04), packet(0, 5), packet(0, 0.12), packet(0, 0.16))
     assert (times, jumps) == ([0, 40, 5000, 120, 160], 0)

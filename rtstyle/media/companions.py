@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 
-from rtstyle.media.containers import is_cover, open_media, picture_stream, start_of
+from rtstyle.media.containers import is_broadcast, is_cover, open_media, picture_stream, start_of
 from rtstyle.media.converters import (
     AudioConverter,
     Copy,
@@ -39,6 +39,8 @@ from rtstyle.media.span import Span
 
 # Seconds before the asked start from where packets are read: a subtitle may have begun long before.
 _RUN_UP = 60
+# Seconds that streams of one time may lie apart in a file: so long after the asked end it is read on.
+_APART = 10
 # What a muxer or a filter says of a packet it can make nothing of; all else (a full disk) is fatal.
 _UNFIT = (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError)
 
@@ -88,9 +90,7 @@ class Companions:
             self.notes += notes
         copy_chapters(self._container, output, self._span)
         if self._routes:
-            begin = None if self._span.start is None else self._span.start - _RUN_UP
-            if begin is not None and begin > start_of(self._container):
-                self._container.seek(int(begin * av.time_base))
+            self._seek()
             self._packets = self._read()
             self._next = next(self._packets, None)
 
@@ -151,9 +151,30 @@ class Companions:
         except _UNFIT:
             self._damaged[index] += 1
 
+    def _seek(self) -> None:
+        """Towards the asked start; where a file cannot be sought in, it is read from its beginning."""
+        start, file = self._span.start, self._container
+        try:
+            if is_broadcast(file):  # to where the picture is read from: a jump between would part them
+                if self._span.read_from is not None:
+                    stream = picture_stream(file, self._path)
+                    file.seek(int(self._span.read_from / Fraction(stream.time_base or 1)), stream=stream)
+            elif start is not None and start - _RUN_UP > start_of(file):
+                file.seek(int((start - _RUN_UP) * av.time_base))
+        except av.error.FFmpegError:
+            file.close()
+            self._container = open_media(self._path)
+
     def _read(self) -> Iterator[Packet]:
-        """Packets of our streams within the span, in file order."""
-        for packet in packets_of(self._container, Damage()):
+        """Packets of our streams within the span, in file order, until all streams are past its end."""
+        within = {stream.index for stream in self._container.streams if stream.type in ("video", "audio")}
+        damage, end = Damage(), self._span.end
+        for packet in packets_of(self._container, damage):
+            if end is not None and _start(packet) > end + _APART:
+                within.discard(packet.stream_index)
+                # A file with all the picture before all the sound may have its subtitles anywhere.
+                if not within and damage.reached < end + 3 * _APART:
+                    return
             if packet.stream_index in self._routes:
                 if packet.stream.type == "subtitle":
                     self._clip(packet)

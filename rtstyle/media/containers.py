@@ -89,6 +89,11 @@ def is_broadcast(container: InputContainer) -> bool:
     return container.format.name in ("mpegts", "mpeg")
 
 
+def clock_may_turn_back(container: InputContainer) -> bool:
+    """Whether it may in the middle of a file: broadcast, and a recorder of streams that appends."""
+    return is_broadcast(container) or container.format.name == "flv"
+
+
 def start_of(container: InputContainer) -> Fraction:
     """The earliest time of any stream, seconds."""
     return Fraction(container.start_time or 0, av.time_base)

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from rtstyle.media.containers import is_broadcast
+from rtstyle.media.containers import clock_may_turn_back, is_broadcast
 from rtstyle.media.timing import SteadyClock, say_time
 
 # Decoders that give up on a packet may give up on each one: past this nothing will come.
@@ -96,7 +96,8 @@ def decode(container: InputContainer, stream: VideoStream, damage: Damage) -> It
 
 def packets_of(container: InputContainer, damage: Damage) -> Iterator[Packet]:
     """Every packet of every stream in file order, on one steady clock; a bad spot is passed over."""
-    steady = SteadyClock() if is_broadcast(container) else None
+    may_turn_back = clock_may_turn_back(container)
+    steady = SteadyClock(closes_gaps=is_broadcast(container)) if may_turn_back else None
     packets, failed = container.demux(), 0
     while failed < _READS:
         try:

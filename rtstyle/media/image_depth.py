@@ -1,4 +1,4 @@
-"""What Pillow cannot: 16 bits a sample, decoded by OpenCV and written here, and TIFFs with a camera's EXIF."""
+"""What Pillow cannot: 16 bits a sample, read by OpenCV and written here, and TIFFs with a camera's EXIF."""
 
 from __future__ import annotations
 

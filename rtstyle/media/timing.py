@@ -26,12 +26,16 @@ class SteadyClock:
     moves all streams by the same amount, so that two readers of a file (one of the picture, one of the
     rest) stay in step.
 
+    Args:
+        closes_gaps: a clock ahead by more than any stream's pause has jumped too.
+
     Attributes:
         jumps: how many there were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, closes_gaps: bool = True) -> None:
         self.jumps = 0
+        self._closes_gaps = closes_gaps
         self._shift = Fraction(0)
         # By stream: where its next packet is expected, and where the last one was.
         self._next: dict[int, tuple[Fraction, Fraction | None]] = {}
@@ -48,7 +52,7 @@ class SteadyClock:
         behind = expected is not None and time < expected - _BEHIND
         if behind and before is not None and abs(time - before) < _BEHIND:
             behind = False  # the clock is back where it was: only the packet before this one was wrong
-        ahead = self._latest is not None and time > self._latest + _AHEAD
+        ahead = self._closes_gaps and self._latest is not None and time > self._latest + _AHEAD
         if behind or ahead:
             follow = expected if expected is not None else self._latest or time
             self._shift += follow - time

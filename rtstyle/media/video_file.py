@@ -204,6 +204,7 @@ class VideoFileSource(Source):
             first = next(frames, None)
             time = None if first is None else _stamp(first)
             if first is not None and time is not None and time <= start:
+                self.span = replace(self.span, read_from=start - run_up)
                 return chain([first], frames)
         if start is not None:
             self._container.close()
