@@ -176,7 +176,7 @@ def stylize_video(
                 raise RtstyleError(f"{output}: PNGs are not made in segments; name a video, or no --ray")
             if codec is not None or crf is not None or preset is not None:
                 raise RtstyleError(f"{output}: a folder of PNGs takes no codec, crf or preset")
-            sink = FrameFolderSink(output, overwrite=overwrite)
+            sink = FrameFolderSink(output, shape=frames.info.sample_aspect_ratio, overwrite=overwrite)
         else:
             sink = VideoFileSink(
                 output,

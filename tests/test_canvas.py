@@ -1,5 +1,6 @@
 """Grain under the picture: the same everywhere it is laid, strokes where the photo is bare, steady."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,18 @@ def test_the_grain_is_the_same_in_integers_and_floats(dtype: torch.dtype) -> Non
     step = 1 / (255 if dtype == torch.uint8 else 65535)
     assert (to_float(laid) - on_float_canvas(to_float(image), 0.5)).abs().max() <= 0.51 * step
     assert on_canvas(image, 0.0) is image
+
+
+@pytest.mark.parametrize("dtype", (torch.uint8, torch.uint16))
+def test_a_large_picture_needs_little_more_than_its_copy(dtype: torch.dtype) -> None:
+    image = torch.full((1500, 2500, 3), 99, dtype=torch.int32).to(dtype).permute(2, 0, 1)
+    on_canvas(image[:, :8, :8], 0.5)  # what is made once
+    tracemalloc.start()
+    laid = on_canvas(image, 0.5)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert laid.nbytes < most < laid.nbytes + 60_000_000 // (1 if dtype == torch.uint16 else 4)
+    assert torch.equal(laid[:, :400, :400], laid[:, 1024:1424, 1024:1424])
 
 
 def test_the_grain_is_even_and_has_no_seam() -> None:

@@ -279,6 +279,56 @@ def test_a_cover_stays_a_cover(before: str, tmp_path: Path) -> None:
     assert note == "cover picture (mjpeg): webm cannot hold it, left out"
 
 
+def test_what_a_phone_tells_goes_along(tmp_path: Path) -> None:
+    told = {"location.ISO6709": "+52.5+013.4/", "make": "Maker", "model": "Seven"}
+    told["creationdate"] = "2024-05-06T07:08:09+0200"
+    source = Clip().make(tmp_path / "plain.mov")
+    with (
+        av.open(str(source)) as plain,
+        av.open(str(tmp_path / "in.mov"), "w", options={"movflags": "use_metadata_tags"}) as made,
+    ):
+        stream = made.add_stream_from_template(plain.streams.video[0])
+        made.metadata.update({f"com.apple.quicktime.{key}": value for key, value in told.items()})
+        for packet in plain.demux(video=0):
+            packet.stream = stream
+            made.mux([packet] if packet.size else [])
+    for suffix, notes in ((".mov", []), (".mp4", ["the camera's make and model: mp4 holds none, left out"])):
+        assert convert(tmp_path / "in.mov", tmp_path / f"out{suffix}").notes == notes
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            kept = container.metadata
+        assert kept["location"].startswith("+52.5") and kept["date"] == told["creationdate"]
+        assert (kept.get("make"), kept.get("model")) == (("Maker", "Seven") if not notes else (None, None))
+
+
+def test_a_timecode_goes_along_where_it_stays_true(tmp_path: Path) -> None:
+    plain = Clip(25).make(tmp_path / "plain.mov")
+    with av.open(str(plain)) as container, av.open(str(tmp_path / "in.mov"), "w") as made:
+        stream = made.add_stream_from_template(container.streams.video[0])
+        stream.metadata["timecode"] = "01:02:03:04"
+        for packet in container.demux(video=0):
+            packet.stream = stream
+            made.mux([packet] if packet.size else [])
+    for start, timecode in ((None, "01:02:03:04"), (0.5, None)):
+        output = tmp_path / f"out{start}.mov"
+        assert convert(tmp_path / "in.mov", output, **({"start": start} if start else {})).notes == []
+        with av.open(str(output)) as container:
+            assert container.streams.video[0].metadata.get("timecode") == timecode
+
+
+def test_captions_inside_the_picture_are_said_to_be_lost(tmp_path: Path) -> None:
+    plain = Clip(8).make(tmp_path / "plain.mkv")
+    # ATSC A/53 part 4, as an SEI message of registered user data before a frame.
+    caption = bytes([0xB5, 0, 0x31]) + b"GA94" + bytes([3, 0x41, 0xFF, 0xFC, 0x94, 0x20, 0xFF])
+    with av.open(str(plain)) as container:
+        annexb = av.BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
+        frames = [bytes(q) for p in container.demux(video=0) if p.size for q in annexb.filter(p)]
+    message = b"\0\0\0\1\6\4" + bytes([len(caption)]) + caption + b"\x80"
+    (tmp_path / "in.h264").write_bytes(b"".join([frames[0], *(message + frame for frame in frames[1:])]))
+    said = "closed captions inside the picture (CEA-608 or 708): left out"
+    assert said in convert(tmp_path / "in.h264", tmp_path / "out.mp4").notes
+    assert said not in convert(plain, tmp_path / "plain.mp4").notes
+
+
 def test_fonts_go_along_in_matroska(tmp_path: Path) -> None:
     source = Clip().make(tmp_path / "plain.mkv")
     with av.open(str(source)) as plain, av.open(str(tmp_path / "in.mkv"), "w") as made:

@@ -36,6 +36,14 @@ def test_frames_are_stored_exactly(tmp_path: Path) -> None:
     assert sink.notes == ["a folder of pictures holds no times, sound or subtitles: left out"]
 
 
+def test_pixels_that_are_not_square_become_so(tmp_path: Path) -> None:
+    with FrameFolderSink(tmp_path / "out", shape=Fraction(4, 3)) as sink:
+        for seed in range(2):
+            sink.write(noise(seed))
+    assert cv2.imread(str(tmp_path / "out" / "000002.png")).shape == (17, 44, 3)
+    assert sink.notes[1:] == ["pictures have square pixels: they are made 44x17"]
+
+
 def test_the_name_appears_only_when_complete(tmp_path: Path) -> None:
     sink = FrameFolderSink(tmp_path / "out")
     sink.write(noise(0))

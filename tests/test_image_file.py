@@ -168,6 +168,26 @@ def test_ten_bits_that_become_eight_are_said(tmp_path: Path) -> None:
     assert read_image(tmp_path / "b.avif").notes == ()
 
 
+def test_colours_named_by_numbers_are_said_where_they_are_not_read(tmp_path: Path) -> None:
+    for primaries, transfer, said in ((9, 16, "BT.2020, PQ"), (12, 13, "Display P3"), (1, 13, None)):
+        with av.open(str(tmp_path / "a.avif"), "w", format="avif") as output:
+            stream = output.add_stream("libsvtav1", rate=1, options={"preset": "12"})
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+            context = stream.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, 1
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
+            output.mux(stream.encode(frame.reformat(format="yuv420p")))
+            output.mux(stream.encode(None))
+        Image.fromarray(smooth()).save(tmp_path / "plain.png")
+        plain = (tmp_path / "plain.png").read_bytes()
+        body = b"cICP" + bytes([primaries, transfer, 0, 1])
+        chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+        (tmp_path / "a.png").write_bytes(plain[:33] + chunk + plain[33:])
+        for name in ("a.avif", "a.png"):
+            notes = (f"its colours ({said}) were read as sRGB",) if said else ()
+            assert read_image(tmp_path / name).notes == notes, (name, said)
+
+
 def test_heic_says_what_was_left_out(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     deep = np.full((48, 64, 3), 90 * 257, np.uint16)

@@ -32,8 +32,8 @@ from rtstyle.media.description import (
     copy_chapters,
     copy_covers,
     describe,
+    describe_file,
     kind,
-    still_true,
 )
 from rtstyle.media.span import Span
 
@@ -76,8 +76,11 @@ class Companions:
     def attach(self, output: OutputContainer, picture: Stream) -> None:
         """Add a stream to `output` for each of ours, and copy what describes the file."""
         self._output = output
-        output.metadata.update(still_true(self._container.metadata))
+        note = describe_file(self._container.metadata, output)
+        self.notes += [note] if note else []
         describe(picture_stream(self._container, self._path), picture, output)
+        if self._span.start is not None:
+            picture.metadata.pop("timecode", None)  # of the first frame, which is left out
         held = held_by(output.format.name, self._path)
         for stream in self._container.streams:
             if isinstance(stream, AttachmentStream):
@@ -125,7 +128,8 @@ class Companions:
         label = f"{stream.type} stream {stream.index}" + (f" ({codec})" if codec else "")
         if stream.type not in ("audio", "subtitle") or codec is None:
             # FFmpeg discards the text track of MP4 chapters by itself: they are copied as chapters.
-            if stream.discard != Discard.all:
+            # A timecode is written anew from what the picture's description says of it.
+            if stream.discard != Discard.all and "timecode" not in stream.metadata:
                 self.notes.append(f"{label}: left out")
             return
         route: Route

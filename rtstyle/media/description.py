@@ -32,6 +32,9 @@ _QUICKTIME = {
     "fre": "fra", "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur",
     "nld": "dut", "rum": "ron", "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi",
 }  # fmt: skip
+# What a phone tells of itself, under the names that FFmpeg writes to MP4 and MOV; Apple's own it reads alone.
+_APPLE = "com.apple.quicktime."
+_PHONE = {"location.ISO6709": "location", "creationdate": "date", "make": "make", "model": "model"}
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 
 
@@ -47,6 +50,20 @@ def still_true(metadata: dict[str, str]) -> dict[str, str]:
         for key, value in metadata.items()
         if key.lower() not in _STALE and not key.lower().startswith(_STALE_STARTS)
     }
+
+
+def describe_file(metadata: dict[str, str], output: OutputContainer) -> str | None:
+    """Copy what describes the whole file; returns a note on what of a phone's it cannot keep."""
+    kept = still_true(metadata)
+    lost: list[str] = []
+    if output.format.name in ("mov", "mp4"):
+        for theirs, ours in _PHONE.items():
+            if (value := kept.pop(_APPLE + theirs, None)) is not None:
+                kept.setdefault(ours, value)
+        if output.format.name == "mp4":
+            lost = [key for key in ("make", "model") if kept.pop(key, None)]
+    output.metadata.update(kept)
+    return f"the camera's {' and '.join(lost)}: mp4 holds none, left out" if lost else None
 
 
 def describe(source: Stream, target: Stream, output: OutputContainer) -> str | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
-from rtstyle.media.geometry import fit
+from rtstyle.media.geometry import fit, square_size, stretch
 from rtstyle.media.image_colors import to_srgb
 from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
 from rtstyle.media.output import check_output, discard, make_parent, partial_path
@@ -132,12 +132,15 @@ def _plain(picture: Picture) -> Tensor:
 class FrameFolderSink(Sink):
     """Writes ``000001.png``, ``000002.png`` ... under ``NAME.partial`` until `close` renames the folder.
 
+    Args:
+        shape: width over height of a pixel; others than 1 are made square.
+
     Raises:
         RtstyleError: the folder exists and `overwrite` is not set, or it holds anything but such PNGs.
     """
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, *, shape: Fraction = Fraction(1), overwrite: bool = False) -> None:
+        self.path, self._pixel_shape = Path(path), shape
         self.notes = ["a folder of pictures holds no times, sound or subtitles: left out"]
         check_output(self.path, overwrite=overwrite)
         self._partial = partial_path(self.path)
@@ -154,9 +157,18 @@ class FrameFolderSink(Sink):
         self._written += 1
         name = self._partial / f"{self._written:06}.png"
         # Level 1: 5 times faster than the default, files 10-15 % larger.
-        picture = cv2.cvtColor(to_packed(frame.image), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(to_packed(self._squared(frame.image)), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(name), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise RtstyleError(f"{name}: cannot be written; is the disk full?")
+
+    def _squared(self, image: Tensor) -> Tensor:
+        """The picture with square pixels, said once."""
+        if self._pixel_shape == 1:
+            return image
+        width, height = square_size(image.shape[2], image.shape[1], self._pixel_shape)
+        if self._written == 1:
+            self.notes.append(f"pictures have square pixels: they are made {width}x{height}")
+        return stretch(image, (width, height))
 
     def close(self) -> None:
         """Give the folder its final name; without a frame there is none."""

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 Exif = Image.Exif
+_WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}  # primaries, by their numbers in H.273
 Pixels = np.ndarray  # (H, W, C): gray, gray and alpha, RGB or RGBA
 
 
@@ -37,6 +38,25 @@ def lost_bits(kind: str | None, data: bytes) -> int | None:
     if kind == "AVIF":  # high_bitdepth, twelve_bit
         return (12 if value & 0x20 else 10) if value & 0x40 else None
     return 8 + (value & 7) if value & 7 else None
+
+
+def unread_colours(kind: str | None, data: bytes) -> str | None:
+    """A note on colours that a file without a profile names by numbers (ITU-T H.273) and that are not sRGB.
+
+    They stand in the colr box of an AVIF or HEIC (ISO/IEC 23008-12) and in the cICP chunk of a PNG.
+    """
+    if kind == "PNG":
+        start, end = data.find(b"cICP"), data.find(b"IDAT")
+        found = data[start + 4 : start + 6] if 0 < start < end else b""
+    else:
+        start = data.find(b"colrnclx") if kind in ("AVIF", "HEIF") else -1
+        found = data[start + 9 : start + 12 : 2] if start > 0 else b""
+    if len(found) < 2:
+        return None
+    primaries, transfer = found
+    names = [_WIDE.get(primaries, ""), {16: "PQ", 18: "HLG"}.get(transfer, "")]
+    said = ", ".join(name for name in names if name)
+    return f"its colours ({said}) were read as sRGB" if said else None
 
 
 def decode(picture: Image.Image, data: bytes) -> Pixels:

@@ -221,6 +221,8 @@ def _read(data: bytes) -> Picture:
         notes.append(f"the {which.format(frames)} was taken")
     file.load()
     icc = file.info.get("icc_profile")
+    if not icc and (note := image_depth.unread_colours(kind, data)):
+        notes.append(note)
     exif, orientation, exif_notes = read_exif(file)
     if deep:
         pixels = image_depth.decode(file, data)

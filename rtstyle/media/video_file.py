@@ -137,6 +137,7 @@ class VideoFileSource(Source):
         on_gpu = self._gpu is not None
         to_rgb = nvdec.SurfaceToRgb(stored, self._chroma_left) if on_gpu else color.ToRgb(stored)
         count = mended = 0
+        captions = False
         other_size: tuple[int, int] | None = None
         for time, frame in self._frames:
             if self.span.end is not None and time >= self.span.end:
@@ -148,6 +149,7 @@ class VideoFileSource(Source):
                 other_size = (frame.width, frame.height)
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
             count += 1
+            captions = captions or "A53_CC" in frame.side_data
             self.damage.flawed += frame.is_corrupt
             if self._device is not None and not image.is_cuda:
                 # From pinned memory nothing waits for the copy, nor it for the network at work.
@@ -157,6 +159,8 @@ class VideoFileSource(Source):
         else:
             self.loss = self.loss_of(self.damage, count)
             self.notes += [self.loss] if self.loss else []
+        if captions:
+            self.notes.append("closed captions inside the picture (CEA-608 or 708): left out")
         if count == 0:
             raise NoFrame(f"{self.path}: no frame lies between the asked start and end")
         if other_size is not None:

@@ -39,13 +39,24 @@ def on_canvas(image: Tensor, canvas: float) -> Tensor:
     if image.is_cuda:
         return to_bytes(on_float_canvas(to_float(image), canvas), image.dtype)
     pixels = to_packed(image)
-    if image.dtype == torch.uint8:
-        lighter, darker = _levels(*image.shape[1:], canvas)
-        laid = cv2.subtract(cv2.add(pixels, lighter), darker)
-    else:
-        grain = cv2.merge([_scaled(*image.shape[1:], canvas * peak(image.dtype))] * 3)
-        laid = cv2.add(pixels, grain, dtype=cv2.CV_16U)
+    laid = np.empty_like(pixels)
+    # Piece by piece of the repeating grain: a large picture's own would take ten times its memory.
+    for top in range(0, pixels.shape[0], _SIDE):
+        for left in range(0, pixels.shape[1], _SIDE):
+            piece = slice(top, top + _SIDE), slice(left, left + _SIDE)
+            _lay(pixels[piece], canvas, laid[piece])
     return torch.from_numpy(laid).permute(2, 0, 1)
+
+
+def _lay(pixels: np.ndarray, canvas: float, laid: np.ndarray) -> None:
+    """At most ``_SIDE`` pixels a side, (H, W, 3), with grain into ``laid``."""
+    height, width = pixels.shape[:2]
+    if pixels.dtype == np.uint8:
+        lighter, darker = (levels[:height, :width] for levels in _levels(canvas))
+        cv2.subtract(cv2.add(pixels, lighter), darker, dst=laid)
+    else:
+        grain = cv2.merge([_grain()[:height, :width] * np.float32(_FULL * canvas * peak(torch.uint16))] * 3)
+        cv2.add(pixels, grain, dst=laid, dtype=cv2.CV_16U)
 
 
 def on_float_canvas(values: Tensor, canvas: float) -> Tensor:
@@ -57,23 +68,17 @@ def on_float_canvas(values: Tensor, canvas: float) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _placed(height: int, width: int, canvas: float, device: torch.device) -> Tensor:
-    """The grain on a device: copied once, not for every frame."""
-    return torch.from_numpy(_scaled(height, width, canvas)).to(device)
-
-
-@lru_cache(maxsize=2)
-def _levels(height: int, width: int, canvas: float) -> tuple[np.ndarray, np.ndarray]:
-    """What is added to bytes and what is taken away, (H, W, 3): a tenth of the time of floats."""
-    grain = cv2.merge([np.rint(_scaled(height, width, 255 * canvas))] * 3)
-    return grain.clip(0, 255).astype(np.uint8), (-grain).clip(0, 255).astype(np.uint8)
-
-
-@lru_cache(maxsize=2)
-def _scaled(height: int, width: int, canvas: float) -> np.ndarray:
-    """float32 (H, W): the grain, repeated, at ``_FULL * canvas``."""
-    grain = _grain()
+    """float32 (H, W): the grain, repeated, at ``_FULL * canvas``; copied to a device once."""
     times = (-(-height // _SIDE), -(-width // _SIDE))
-    return np.ascontiguousarray(np.tile(grain, times)[:height, :width]) * np.float32(_FULL * canvas)
+    grain = np.tile(_grain(), times)[:height, :width] * np.float32(_FULL * canvas)
+    return torch.from_numpy(np.ascontiguousarray(grain)).to(device)
+
+
+@lru_cache(maxsize=2)
+def _levels(canvas: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is added to bytes and what is taken away, (_SIDE, _SIDE, 3): a tenth of the time of floats."""
+    grain = cv2.merge([np.rint(_grain() * np.float32(_FULL * canvas * 255))] * 3)
+    return grain.clip(0, 255).astype(np.uint8), (-grain).clip(0, 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
