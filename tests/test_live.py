@@ -32,7 +32,7 @@ def frame(number: int, time: Fraction = Fraction(1000), width: int = 64, height:
 
 
 def test_a_virtual_camera_gets_raw_frames_one_after_another(tmp_path: Path) -> None:
-    path = tmp_path / "video10"
+    path = tmp_path / "video10.yuv"
     camera = open_virtual_camera(str(path), INFO)
     red = torch.zeros(3, 48, 64, dtype=torch.uint8)
     red[0] = 255
@@ -63,16 +63,28 @@ def test_a_virtual_camera_through_a_pipe(tmp_path: Path) -> None:
 
 
 def test_odd_sides_lose_a_pixel(tmp_path: Path) -> None:
-    path = tmp_path / "raw"
+    path = tmp_path / "raw.yuv"
     camera = open_virtual_camera(str(path), VideoInfo(65, 49, Fraction(30)))
     camera.show(frame(3, width=65, height=49))
     camera.close()
     assert path.stat().st_size == 48 * 64 * 3 // 2
 
 
+def test_a_virtual_camera_is_not_written_over_a_file(tmp_path: Path) -> None:
+    (tmp_path / "notes.yuv").write_text("mine")
+    with pytest.raises(RtstyleError, match="is a file; a virtual camera is a device"):
+        open_virtual_camera(str(tmp_path / "notes.yuv"), INFO)
+    assert (tmp_path / "notes.yuv").read_text() == "mine"
+    with pytest.raises(RtstyleError, match=r"no virtual camera .*auto: load one with"):
+        open_virtual_camera(str(tmp_path / "auto"), INFO)
+    assert not (tmp_path / "auto").exists()
+
+
 def test_a_missing_virtual_camera_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RtstyleError, match="no virtual camera /dev/video99: load one with 'sudo modprobe"):
         open_virtual_camera("/dev/video99", INFO)
+    with pytest.raises(RtstyleError, match="no virtual camera /dev/video99: load one"):
+        open_virtual_camera("99", INFO)
     with pytest.raises(RtstyleError, match="is it a v4l2loopback device"):
         open_virtual_camera("/dev/null", INFO)
     monkeypatch.setattr(virtual_camera.sys, "platform", "darwin")
@@ -163,7 +175,7 @@ class FakeGui:
     def imshow(self, title: str, picture: np.ndarray) -> None:
         self.shown.append(picture)
 
-    def waitKey(self, wait: int) -> int:
+    def waitKeyEx(self, wait: int) -> int:
         return ord(self.keys.pop(0)) if self.keys else -1
 
     def getWindowProperty(self, title: str, what: int) -> float:
@@ -232,6 +244,28 @@ def test_help_and_notes_are_drawn_over_the_picture() -> None:
     Window(session, gui).run()  # type: ignore[arg-type]
     assert session.notes == [(1, "there is no such style")]
     assert not np.array_equal(gui.shown[0], gui.shown[1]), "an error is shown, not raised"
+
+
+def test_arrows_and_the_keypad_are_no_letters() -> None:
+    """Cut to 8 bits, as waitKey gives them, X11's left arrow is a Q and the key of squares a digit."""
+    session = FakeSession()
+    window = Window(session, FakeGui())  # type: ignore[arg-type]
+    for code in (0xFF51, 0x10FF53, 0x250000, 0xFFB2, 0xB2, 0xFF52, 0xFFE1, 0x100000 + ord("f")):
+        window.press(code)
+    assert session.done == [
+        ("previous", {}), ("next", {}), ("previous", {}), ("number", {"n": 2}), ("freeze", {}),
+    ]  # fmt: skip
+
+
+def test_counts_are_forgotten_without_anyone_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("rtstyle.live.stats.monotonic", lambda: now[0])
+    stats = Stats()
+    for number in range(3000):
+        now[0] = number / 30
+        stats.frame(0.01, number, {})
+    assert len(stats._counts) < 200
+    assert stats.as_dict()["frames_out"] == 3000
 
 
 def test_every_key_does_one_thing() -> None:

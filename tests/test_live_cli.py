@@ -55,7 +55,7 @@ def test_a_file_is_recorded_for_so_long(
 
 
 def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
-    raw, sent, out = (tmp_path / name for name in ("raw", "sent.ts", "out.mkv"))
+    raw, sent, out = (tmp_path / name for name in ("raw.yuv", "sent.ts", "out.mkv"))
     outputs = ("--virtual-camera", raw, "--stream", sent, "--record", out, "--quiet")
     assert run("--camera", clip, *outputs, "--style", "aa,bb", "--tour", "1", "--duration", "1.5") == 0
     assert raw.stat().st_size % (64 * 48 * 3 // 2) == 0
@@ -127,7 +127,10 @@ def test_a_window_has_the_main_thread(clip: Path, monkeypatch: pytest.MonkeyPatc
         (["--camera", "no.mp4", "--record", "o.mkv"], "--camera no.mp4: no such file"),
         (["--camera", "/dev/video98", "--record", "o.mkv"], "camera /dev/video98"),
         (["--camera", "synthetic", "--record", "o.txt"], "a recording ends in .mkv"),
-        (["--camera", "synthetic", "--record", "o.mkv", "--fps", "0"], "every number must be above 0"),
+        (
+            ["--camera", "synthetic", "--record", "o.mkv", "--fps", "0"],
+            "--fps 0.0; allowed are numbers above 0",
+        ),
         (["--camera", "synthetic", "--record", "o.mkv", "--duration", "-1"], "--duration -1.0"),
         (["--camera", "synthetic", "--record", "o.mkv", "--size", "x"], "size 'x' is not understood"),
         (["--camera", "synthetic", "--record", "o.mkv", "--tour", "3"], "a tour needs two styles"),

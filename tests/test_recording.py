@@ -14,6 +14,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.recording import Recording, timed_path
+from rtstyle.media.encoders import ENCODERS
 from tests.media import number_of, numbered, numbers, read, times
 
 INFO = VideoInfo(64, 48, Fraction(30))
@@ -131,3 +132,15 @@ def test_names_are_made_of_the_time(tmp_path: Path) -> None:
     path = timed_path(tmp_path, ".mkv")
     assert path.parent == tmp_path
     assert len(path.name) == len("2026-01-31_12-00-00.000.mkv")
+
+
+def test_vp9_is_encoded_at_a_cameras_speed(tmp_path: Path) -> None:
+    settings = ENCODERS["vp9"].settings(None, "realtime")
+    assert (settings["deadline"], settings["cpu-used"]) == ("realtime", "8")
+    assert ENCODERS["vp9"].settings(None, None)["deadline"] == "good"
+    recording = Recording(tmp_path / "out.webm", VideoInfo(64, 48, Fraction(30)))
+    for number in range(3):
+        recording.show(Frame(torch.full((3, 48, 64), 90, dtype=torch.uint8), Fraction(number, 30)))
+    assert recording._sink is not None and recording._sink.track.asked[2] == "realtime"
+    recording.close()
+    assert len(read(tmp_path / "out.webm")[0]) == 3

@@ -382,6 +382,43 @@ def test_the_state_is_json_and_says_what_is_shown(make: Callable[..., Live]) -> 
     assert set(state["stats"]["stages_ms"]) == {"capture", "restyle", "compose"}
 
 
+def test_a_slow_style_is_no_missing_camera(
+    make: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_SILENCE", 0.05)
+    run = make()
+    run.step()
+    begun, go_on = threading.Event(), threading.Event()
+    restyle = run.palette._run
+
+    def slow(*given: Any) -> torch.Tensor:
+        begun.set()
+        assert go_on.wait(LONG)
+        return restyle(*given)
+
+    monkeypatch.setattr(run.palette, "_run", slow)
+    run.source.step()
+    assert begun.wait(LONG)
+    time.sleep(0.1)
+    assert not run.session.state()["waiting"]
+    go_on.set()
+    run.session.latest(1, timeout=LONG)
+    time.sleep(0.3)
+    assert run.session.state()["waiting"]
+
+
+def test_a_travel_goes_on_where_no_style_is_seen(make: Callable[..., Live]) -> None:
+    run = make()
+    run.step()
+    run.do("strength", value=0.0)
+    run.step()
+    run.palette.travel({"b": 1}, seconds=0.05)
+    for _ in range(3):
+        run.step()
+        time.sleep(0.05)
+    assert run.palette.mix == {"b": 1}
+
+
 def test_a_smaller_processing_size_keeps_the_outputs_size(make: Callable[..., Live], tmp_path: Path) -> None:
     output = Keeping()
     live = make(output, size=(32, 24), folder=tmp_path)

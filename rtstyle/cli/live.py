@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.duration is not None and not 0 < options.duration < 1e9:
         raise RtstyleError(f"--duration {options.duration}; allowed are seconds above 0")
+    if not 0 < options.fps <= 1000:
+        raise RtstyleError(f"--fps {options.fps}; allowed are numbers above 0 to 1000")
     if options.port is not None and not 0 <= options.port <= 65535:
         raise RtstyleError(f"--port {options.port}; allowed are 0 (any that is free) to 65535")
     if options.stats is not None:
@@ -75,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
     palette, styles, titles = _palette(options)
     with ExitStack() as stack:
         source = _source(options, served)
-        stack.callback(source.close)
+        unbegun = stack.enter_context(ExitStack())
+        unbegun.callback(source.close)
         session: LiveSession = LiveSession(
             source,
             palette,
@@ -91,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
             session.do("tour", seconds=options.tour)
         if served:
             _serve(options, session, styles, stack)
+        # A run closes it, once. A reader that hangs in it is left alone: to close then ends the process.
+        unbegun.pop_all()
         try:
             _run(options, session, windowed)
         finally:

@@ -20,7 +20,8 @@ _SUFFIXES = (SUFFIX, ".mp4", ".m4v", ".mov", ".webm")  # a GIF is drawn at its e
 # Seconds. A longer gap is no slow frame but a sleeping machine: the recording goes on without it.
 _LONGEST_GAP = 60
 # x264 beside a network on the same cores: veryfast costs half as much again for a tenth of the file.
-_PRESETS = {"h264": "superfast"}
+# VP9 keeps up with a camera only so.
+_PRESETS = {"h264": "superfast", "vp9": "realtime"}
 
 
 class Recording:

@@ -94,6 +94,7 @@ class LiveSession:
         self._pair: tuple[Frame, Frame] | None = None  # original and restyled, without a split
         self._held: Frame | None = None  # the original of a frozen picture
         self._ended = False
+        self._busy, self._done = False, 0.0  # with a frame, which may take long; when the last was done
         self._frames: Prefetch | None = None
         self._outputs = list(outputs)
         self._mailboxes: list[Mailbox] = []
@@ -124,7 +125,9 @@ class LiveSession:
                 for number, frame in enumerate(frames if not self._ended else ()):
                     if number == 0:
                         call_off()  # what is compiled for the first picture takes no time of the run
+                    self._busy = True
                     self._step(frame, frames)
+                    self._busy, self._done = False, monotonic()
                     if self._ended:
                         break
                     if number == 0:
@@ -197,7 +200,7 @@ class LiveSession:
             "size": list(self._size()),
             "fixed_size": self._fixed is not None,
             "fps": self._fps,
-            "waiting": newest is None or monotonic() - float(newest[1].time) > _SILENCE,
+            "waiting": not self._busy and (newest is None or monotonic() - self._done > _SILENCE),
             "ended": self._ended,
             "notes": notes,
             "device": str(self.palette.engine.device),
@@ -237,6 +240,7 @@ class LiveSession:
     def _restyle(self, frame: Frame) -> Frame:
         """At the processing size."""
         if self.palette.strength == 0:  # nothing to do, so nothing to lose
+            self.palette.prepare(frame)  # a travel goes on
             return frame
         began = monotonic()
         restyled = self.palette(replace(frame, image=scaled(frame.image, self._size())))
@@ -287,5 +291,6 @@ class LiveSession:
             mailbox.end()
         for mailbox, patience in waits.items():
             if not mailbox.join(max(0.0, now + patience - monotonic())):
+                self.broken = self.broken or patience == PATIENCE
                 self.say(f"{mailbox.output.name} does not end; it is left behind")
         self._keeper.join()

@@ -91,6 +91,11 @@ class Stats:
             for name, seconds in stages.items():
                 self._stages.setdefault(name, Series()).add(seconds, now)
             self._counts.append((now, seen, self._restyled))
+            self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        while self._counts and self._counts[0][0] < now - WINDOW:
+            self._counts.popleft()
 
     def shown(self, output: str, seconds: float) -> None:
         """Count one frame shown by an output, so many seconds after its capture."""
@@ -135,8 +140,7 @@ class Stats:
         """The last 5 seconds, under the keys of `as_dict`; `dropped` counts these seconds, `outputs` too."""
         with self._lock:
             now = monotonic()
-            while self._counts and self._counts[0][0] < now - WINDOW:
-                self._counts.popleft()
+            self._forget(now)
             seconds = seen = restyled = 0.0
             if len(self._counts) > 1:
                 (first, *before), (_, *after) = self._counts[0], self._counts[-1]

@@ -43,9 +43,13 @@ class LoopbackCamera:
     name = "virtual camera"
 
     def __init__(self, device: str, info: VideoInfo) -> None:
-        path = Path(device)
-        if not path.exists() and path.parent == Path("/dev"):
-            raise RtstyleError(f"no virtual camera {device}: load one with '{_LOAD}'")
+        path = Path(f"/dev/video{device}" if device.isdecimal() else device)
+        if not path.exists() and (path.parent == Path("/dev") or not path.suffix):
+            raise RtstyleError(f"no virtual camera {path}: load one with '{_LOAD}'")
+        if path.is_file():
+            raise RtstyleError(
+                f"{path}: is a file; a virtual camera is a device, or a new file ending in .yuv"
+            )
         self._path = path
         self._size = (info.width - info.width % 2, info.height - info.height % 2)
         self._convert = FromRgb(ColorTags.untagged(0), "yuv420p")
@@ -53,7 +57,7 @@ class LoopbackCamera:
         try:
             with writing(path):
                 kind = "v4l2" if is_device else "rawvideo"
-                self._container = av.open(device if is_device else ffmpeg_name(path), "w", format=kind)
+                self._container = av.open(str(path) if is_device else ffmpeg_name(path), "w", format=kind)
                 rate = info.rate.limit_denominator(1001)
                 self._stream = self._container.add_stream("rawvideo", rate=rate)
                 assert isinstance(self._stream, av.VideoStream)

@@ -63,8 +63,8 @@ def _tour(session: LiveSession) -> None:
 
 # (keys, what they do, how the help says it)
 KEYS: tuple[tuple[str, Press, str], ...] = (
-    ("n ", _does("next"), "n, space   next style"),
-    ("b", _does("previous"), "b          previous style"),
+    ("n ", _does("next"), "n, space, right  next style"),
+    ("b", _does("previous"), "b, left    previous style"),
     ("v", _travelled, "v          travel to the next style"),
     ("t", _tour, "t          tour of all styles"),
     ("+=", _stronger(_STRENGTH_STEP), "+          more style"),
@@ -79,6 +79,8 @@ KEYS: tuple[tuple[str, Press, str], ...] = (
     ("r", _does("record"), "r          record on / off"),
     ("q\x1b", _does("quit"), "q, Esc     quit"),
 )
+# Left and right as X11, macOS and Windows number them: what they do in the studio.
+_ARROWS = {0xFF51: "b", 0xFF53: "n", 0xF702: "b", 0xF703: "n", 0x250000: "b", 0x270000: "n"}
 _HELP = ["1-9        style by number", *(line for *_, line in KEYS if line), "h          hide this"]
 
 
@@ -141,7 +143,7 @@ class Window:
                     image = scaled(shown.image, (info.width, info.height))
                     picture = cv2.cvtColor(to_packed(image), cv2.COLOR_RGB2BGR)
                 gui.imshow(TITLE, drawn_over(picture, self._lines()))
-                self.press(gui.waitKey(1))
+                self.press(gui.waitKeyEx(1))
                 if newest is not None:
                     session.stats.shown(self.name, monotonic() - float(shown.time))
                 if gui.getWindowProperty(TITLE, gui.WND_PROP_VISIBLE) < 1:
@@ -150,13 +152,13 @@ class Window:
             gui.destroyAllWindows()
 
     def press(self, code: int) -> None:
-        """Do what a key says, as cv2.waitKey returns it; -1 and unknown ones do nothing."""
-        key = chr(code & 0xFF).lower() if code >= 0 else ""
-        if key in ("h", "?") and key:
+        """Do what a key says, as cv2.waitKeyEx returns it; -1 and unknown ones do nothing."""
+        key = _letter(code)
+        if key and key in "h?":
             self._help = not self._help
             return
         try:
-            if key.isdigit():
+            if key and key in "0123456789":
                 self._session.do("number", n=int(key))
             for keys, press, _ in KEYS:
                 if key and key in keys:
@@ -181,6 +183,21 @@ class Window:
                 *_HELP,
             ]
         return lines
+
+
+def _letter(code: int) -> str:
+    """What a key's code means, "" for nothing here.
+
+    The last 8 bits alone would make a Q of the left arrow: of 0xFF51, as X11 calls it.
+    """
+    if code < 0:
+        return ""
+    if code in _ARROWS or code & 0xFFFF in _ARROWS:
+        return _ARROWS.get(code) or _ARROWS[code & 0xFFFF]
+    code &= 0xFFFF  # above are Shift and Num Lock
+    if 0xFFB0 <= code <= 0xFFB9:  # digits of the keypad
+        return str(code - 0xFFB0)
+    return chr(code).lower() if code < 0x80 else ""
 
 
 def drawn_over(picture: np.ndarray, lines: list[str]) -> np.ndarray:

@@ -41,6 +41,8 @@ class Encoder:
             raise RtstyleError(f"crf {level} is out of range; {self.name} takes {span}")
         chosen[self.level_option] = str(level)
         chosen[self.preset_option] = self._preset(preset)
+        if chosen[self.preset_option] == _REALTIME:
+            chosen |= {"deadline": _REALTIME, self.preset_option: "8"}
         return chosen
 
     def _preset(self, preset: str | None) -> str:
@@ -56,9 +58,10 @@ _NAMED = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
 _NVENC = tuple(f"p{n}" for n in range(1, 8))
+_REALTIME = "realtime"  # of VP9: six times as fast as its numbers go, a file twice as large
 _NUMBERED = {
     "libsvtav1": tuple(str(n) for n in range(14)),
-    "libvpx-vp9": tuple(str(n) for n in range(9)),
+    "libvpx-vp9": (*(str(n) for n in range(9)), _REALTIME),
     "h264_nvenc": _NVENC,
     "hevc_nvenc": _NVENC,
 }

@@ -118,7 +118,7 @@ class BrowserCamera(Source):
         while True:
             with self._changed:
                 while self._newest is None and not self._ended:
-                    self._changed.wait()
+                    self._changed.wait(0.5)  # not for ever: see `rtstyle.threads`
                 frame, self._newest = self._newest, None
                 if frame is None:
                     error, self._error = self._error, None

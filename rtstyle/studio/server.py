@@ -218,9 +218,10 @@ def _reachable(host: str) -> str:
     """The address under which others reach one that is bound to all (0.0.0.0, ::)."""
     if host not in ("0.0.0.0", "::"):
         return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    family, far = (socket.AF_INET, "192.0.2.1") if host == "0.0.0.0" else (socket.AF_INET6, "2001:db8::1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing; the system only chooses a way there
+            probe.connect((far, 9))  # sends nothing; the system only chooses a way there
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()

@@ -10,7 +10,7 @@ export function makeCamera(link, ended) {
   video.muted = video.playsInline = true;
   // Encoded by a worker: here it would wait until the page is idle, longest when the machine is busy.
   const encoder = new Worker("encoder.js");
-  let stream = null, sent = [], encoding = false, size = {};
+  let stream = null, sent = [], encoding = false, size = {}, request = 0;
 
   async function start({ width, height, rate }, device) {
     if (!navigator.mediaDevices) {
@@ -20,10 +20,12 @@ export function makeCamera(link, ended) {
       throw new Error("This browser is too old to send its camera: it takes Chrome 94, Firefox 130, Safari 17 or newer.");
     }
     stop();
+    const mine = request;
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: rate } };
     if (device) wanted.deviceId = { exact: device };
+    let own;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
+      own = await navigator.mediaDevices.getUserMedia({ video: wanted });
     } catch (error) {
       throw new Error({
         NotAllowedError: "The browser has refused the camera. Allow it in the address bar, then try again.",
@@ -31,10 +33,14 @@ export function makeCamera(link, ended) {
         NotReadableError: "The camera is in use by another program.",
       }[error.name] ?? `The camera cannot be used: ${error.message}`);
     }
+    if (mine !== request) { // stopped, or asked for again, while the browser asked its user
+      own.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    stream = own;
     size = { width, height };
     sent = [];
     encoding = false;
-    const own = stream;
     own.getVideoTracks()[0].onended = () => { if (own === stream) { stop(); ended(); } };
     video.srcObject = own;
     await video.play();
@@ -42,6 +48,7 @@ export function makeCamera(link, ended) {
   }
 
   function stop() {
+    request += 1;
     stream?.getTracks().forEach((track) => track.stop());
     stream = null;
     video.srcObject = null;

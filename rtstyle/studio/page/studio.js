@@ -67,6 +67,7 @@ function render() {
   $("frame").style.setProperty("--aspect", state.camera[0] / state.camera[1]); // a processed size is rounded
 
   if (state.ended) {
+    if (wantCamera) useCamera(false); // or its light stays on, and the next session gets it unasked
     say("status", "Ended", "bad");
     veil("The session has ended", "Start rtstyle again to go on.", true);
   } else if (state.waiting && !state.frozen) {
@@ -315,6 +316,7 @@ async function useCamera(on, why = "") {
   } else {
     try {
       await camera.start(state.browser_camera, $("camera-device").value);
+      if (!camera.on) return; // stopped meanwhile
       link.camera(true);
       ownDelays = [];
       const devices = await camera.devices();
