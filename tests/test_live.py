@@ -127,6 +127,35 @@ def test_a_stream_plays_at_true_times(tmp_path: Path, name: str) -> None:
     assert [float(time - begin) for time in times(frames)] == pytest.approx([0, 0.1, 2], abs=0.001)
 
 
+def test_a_new_viewer_waits_two_seconds_however_slow_frames_come(tmp_path: Path) -> None:
+    output = StreamOutput(str(tmp_path / "sent.ts"), INFO)
+    for number in range(40):
+        output.show(frame(1, 1000 + Fraction(number, 5)))
+    output.close()
+    with av.open(str(tmp_path / "sent.ts")) as container:
+        sent = [packet for packet in container.demux(video=0) if packet.size]
+        keys = [float((packet.pts - sent[0].pts) * packet.time_base) for packet in sent if packet.is_keyframe]
+    assert keys == pytest.approx([0, 2, 4, 6], abs=0.01)
+
+
+def test_a_frozen_receiver_holds_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refused(url: str, *given: object, **named: object) -> None:
+        asked.append(url)
+        raise OSError("refused")
+
+    monkeypatch.setattr(stream.av, "open", refused)
+    for url in ("tcp://host:1", "tcp://host:1?listen=0", "rtmp://host/live"):
+        with pytest.raises(RtstyleError):
+            StreamOutput(url, INFO)
+    assert asked == [
+        "tcp://host:1?timeout=5000000",
+        "tcp://host:1?listen=0&timeout=5000000",
+        "rtmp://host/live",
+    ]
+
+
 def test_a_stream_that_is_lost_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(stream, "monotonic", lambda: now)

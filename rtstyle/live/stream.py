@@ -11,6 +11,7 @@ from time import monotonic
 
 import av
 from av.container import OutputContainer
+from av.video.frame import PictureType
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
@@ -20,6 +21,7 @@ from rtstyle.media.geometry import pad, stretch
 _CLOCK = Fraction(1, 90000)
 _RETRY = 2.0  # seconds between attempts to reach a receiver that went away
 _KEY_FRAMES = 2  # seconds between them: how long a new viewer waits at most
+_PATIENCE = 5  # seconds that a receiver may take nothing
 _BITS = 0.1  # a pixel: painted pictures have more detail than filmed ones
 # (start of the address, FFmpeg's container, its options); the first that fits.
 _KINDS: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -92,7 +94,12 @@ class StreamOutput:
 
     def _connect(self) -> None:
         _, kind, options = self._kind
-        container = av.open(self._url, "w", format=kind, options=options, timeout=(5, 5))
+        url = self._url
+        if url.startswith(
+            "tcp://"
+        ):  # PyAV's timeout ends no write: a frozen receiver would hold it for minutes
+            url += f"{'&' if '?' in url else '?'}timeout={_PATIENCE * 1_000_000}"
+        container = av.open(url, "w", format=kind, options=options, timeout=(_PATIENCE, _PATIENCE))
         try:
             rate = self._info.rate.limit_denominator(1001)
             width, height = (side + side % 2 for side in (self._info.width, self._info.height))
@@ -101,7 +108,7 @@ class StreamOutput:
                 "libx264",
                 rate=rate,
                 options={
-                    "preset": "superfast", "tune": "zerolatency", "g": str(round(_KEY_FRAMES * rate)),
+                    "preset": "superfast", "tune": "zerolatency", "forced-idr": "1", "g": "9999",
                     "maxrate": str(bits), "bufsize": str(bits), "crf": "21",
                 },
             )  # fmt: skip
@@ -114,7 +121,7 @@ class StreamOutput:
             raise
         self._container, self._stream = container, stream
         self._begin: Fraction | None = None
-        self._last = -1
+        self._last, self._key = -1, -1
 
     def _send(self, frame: Frame) -> None:
         assert self._container is not None
@@ -124,6 +131,10 @@ class StreamOutput:
         picture = self._convert(pad(stretch(frame.image, size), even))
         self._last = max(self._last + 1, round((frame.time - self._begin) / _CLOCK))
         picture.pts, picture.time_base = self._last, _CLOCK
+        if (
+            self._key < 0 or self._last - self._key >= _KEY_FRAMES / _CLOCK
+        ):  # by time: frames come as they can
+            picture.pict_type, self._key = PictureType.I, self._last
         self._container.mux(self._stream.encode(picture))
 
     def _drop(self) -> None:
