@@ -186,7 +186,8 @@ class Camera(Source):
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._size[1])
         capture.set(cv2.CAP_PROP_FPS, self._rate)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the oldest frames are read first: keep few
+        # The oldest frames are read first: keep few. With one, the driver has none while that is decoded.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         return capture
 
 
