@@ -155,7 +155,7 @@ def test_sound_follows_a_recorder_that_appends(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_read_far_beyond_the_asked_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = Clip(60, base=Fraction(1), sounds=[Sound(seconds=60)])
+    clip = Clip(60, base=Fraction(1), sounds=[Sound(seconds=60)], cover=True)
     convert(clip.make(tmp_path / "apart.mkv"), tmp_path / "in.mkv")
     clip.texts = [Text("subrip", ((0.5, 2, "early"),))]
     clip.make(tmp_path / "apart.mkv")  # all the picture first, then all the sound, then the text

@@ -286,11 +286,12 @@ class LiveSession:
         self._quit()
         self.stats.end()
         now = monotonic()
-        waits = dict.fromkeys(self._mailboxes, _PATIENCE) | dict.fromkeys(self._keeper.end(), PATIENCE)
+        recordings = self._keeper.end()
+        waits = dict.fromkeys(self._mailboxes, _PATIENCE) | dict.fromkeys(recordings, PATIENCE)
         for mailbox in waits:
             mailbox.end()
         for mailbox, patience in waits.items():
             if not mailbox.join(max(0.0, now + patience - monotonic())):
-                self.broken = self.broken or patience == PATIENCE
+                self.broken = self.broken or mailbox in recordings
                 self.say(f"{mailbox.output.name} does not end; it is left behind")
         self._keeper.join()

@@ -95,9 +95,8 @@ class StreamOutput:
     def _connect(self) -> None:
         _, kind, options = self._kind
         url = self._url
-        if url.startswith(
-            "tcp://"
-        ):  # PyAV's timeout ends no write: a frozen receiver would hold it for minutes
+        # PyAV's timeout ends no write: a receiver that froze would hold it for minutes.
+        if url.startswith("tcp://"):
             url += f"{'&' if '?' in url else '?'}timeout={_PATIENCE * 1_000_000}"
         container = av.open(url, "w", format=kind, options=options, timeout=(_PATIENCE, _PATIENCE))
         try:
@@ -131,9 +130,8 @@ class StreamOutput:
         picture = self._convert(pad(stretch(frame.image, size), even))
         self._last = max(self._last + 1, round((frame.time - self._begin) / _CLOCK))
         picture.pts, picture.time_base = self._last, _CLOCK
-        if (
-            self._key < 0 or self._last - self._key >= _KEY_FRAMES / _CLOCK
-        ):  # by time: frames come as they can
+        # By time, not by count: frames come as they can.
+        if self._key < 0 or self._last - self._key >= _KEY_FRAMES / _CLOCK:
             picture.pict_type, self._key = PictureType.I, self._last
         self._container.mux(self._stream.encode(picture))
 

@@ -171,7 +171,9 @@ class Companions:
 
     def _read(self) -> Iterator[Packet]:
         """Packets of our streams within the span, in file order, until all streams are past its end."""
-        within = {stream.index for stream in self._container.streams if stream.type in ("video", "audio")}
+        streams = self._container.streams
+        pictures = [stream for stream in streams.video if not is_cover(stream)]
+        within = {stream.index for stream in (*pictures, *streams.audio)}
         damage, end = Damage(), self._span.end
         for packet in packets_of(self._container, damage):
             if end is not None and _start(packet) > end + _APART:

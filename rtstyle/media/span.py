@@ -21,9 +21,8 @@ class Span:
     start: Fraction | None = None  # None: from the first frame
     end: Fraction | None = None  # None: to the last frame; this instant itself is left out
     origin: Fraction = Fraction(0)  # what becomes zero in the output
-    read_from: Fraction | None = (
-        None  # where the frames' reader was sent to find the start; None: the beginning
-    )
+    # Where the frames' reader was sent to, to find the start; None: the beginning.
+    read_from: Fraction | None = None
 
     def holds(self, time: Fraction) -> bool:
         return (self.start is None or time >= self.start) and (self.end is None or time < self.end)

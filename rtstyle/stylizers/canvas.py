@@ -39,7 +39,7 @@ def on_canvas(image: Tensor, canvas: float) -> Tensor:
     if image.is_cuda:
         return to_bytes(on_float_canvas(to_float(image), canvas), image.dtype)
     pixels = to_packed(image)
-    laid = np.empty_like(pixels)
+    laid = np.empty(pixels.shape, pixels.dtype)
     # Piece by piece of the repeating grain: a large picture's own would take ten times its memory.
     for top in range(0, pixels.shape[0], _SIDE):
         for left in range(0, pixels.shape[1], _SIDE):
