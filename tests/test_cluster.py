@@ -271,6 +271,14 @@ def test_remarks_of_an_encoder_are_not_compared() -> None:
     assert parameter_sets(b"\x01av1C") == [b"\x01av1C"]
 
 
+def test_a_file_whose_clock_turned_back_is_not_cut(tmp_path: Path) -> None:
+    whole = Clip(50).make(tmp_path / "whole.flv")
+    assert len(Stamps.read(whole, Span()).times) == 50
+    (tmp_path / "twice.flv").write_bytes(whole.read_bytes() + whole.read_bytes()[13:])  # after the header
+    with pytest.raises(RtstyleError, match=r"cannot be cut into segments, .* or its clock may jump"):
+        Stamps.read(tmp_path / "twice.flv", Span())
+
+
 def test_another_encoder_does_not_join(tmp_path: Path) -> None:
     drawn = SyntheticSource(64, 48, seconds=1)
     with VideoFileSink(tmp_path / "out.mp4", drawn.info) as sink:

@@ -53,7 +53,8 @@ class Stamps:
             packets = (p for p in packets_of(container, damage) if p.stream_index == stream.index)
             stamped = [(p.pts, p.is_keyframe) for p in packets if not p.is_discard]
             base, begin = Fraction(stream.time_base or 0), start_of(container)
-            loose = is_broadcast(container) or container.format.name == "avi"
+            # What follows a jump is not where the file's own clock has it.
+            loose = damage.jumps > 0 or is_broadcast(container) or container.format.name == "avi"
         known = {pts for pts, _ in stamped}
         if loose or None in known or len(known) < len(stamped):
             raise RtstyleError(

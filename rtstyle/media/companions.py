@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 
-from rtstyle.media.containers import is_broadcast, is_cover, open_media, picture_stream, start_of
+from rtstyle.media.containers import clock_may_turn_back, is_cover, open_media, picture_stream, start_of
 from rtstyle.media.converters import (
     AudioConverter,
     Copy,
@@ -159,7 +159,7 @@ class Companions:
         """Towards the asked start; where a file cannot be sought in, it is read from its beginning."""
         start, file = self._span.start, self._container
         try:
-            if is_broadcast(file):  # to where the picture is read from: a jump between would part them
+            if clock_may_turn_back(file):  # to where the picture is read from: a jump between would part them
                 if self._span.read_from is not None:
                     stream = picture_stream(file, self._path)
                     file.seek(int(self._span.read_from / Fraction(stream.time_base or 1)), stream=stream)
