@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, one_line
 from rtstyle.networks import Network, build
-from rtstyle.style_file import SUFFIX, Style, check_finite, check_name, check_tensors, one_line
+from rtstyle.style_file import SUFFIX, Style, check_finite, check_name, check_tensors
 
 # Statistics that older versions of InstanceNorm stored and never used.
 _UNUSED = re.compile(r"in\d+\.(running_mean|running_var|num_batches_tracked)$")

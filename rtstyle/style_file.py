@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -216,9 +216,3 @@ def check_name(name: str) -> None:
 
 def _refusal(path: Path, why: str) -> RtstyleError:
     return RtstyleError(f"style file '{path}' {why}")
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of a message, short enough to stand inside another."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__

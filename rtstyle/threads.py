@@ -18,7 +18,7 @@ DEPTH = 2
 # Seconds. A driver or a network may hold a read for longer; whoever ends a live run does not wait for it.
 _LIVE_PATIENCE = 1.0
 # Seconds between two looks of who waits. Windows hears no Ctrl-C while Python before 3.14 waits for ever.
-_LOOK = 0.5
+LOOK = 0.5
 
 
 class FrameQueue:
@@ -51,7 +51,7 @@ class FrameQueue:
                     self._frames.popleft()
                     self.dropped += 1
                 else:
-                    self._changed.wait(_LOOK)
+                    self._changed.wait(LOOK)
             if self._ended:
                 return False
             self._frames.append(frame)
@@ -62,7 +62,7 @@ class FrameQueue:
         """The next frame; None after the last. Raises what ended the giver, once."""
         with self._changed:
             while not self._frames and not self._ended:
-                self._changed.wait(_LOOK)
+                self._changed.wait(LOOK)
             if self._frames:
                 frame = self._frames.popleft()
                 self._changed.notify_all()

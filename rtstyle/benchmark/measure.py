@@ -15,8 +15,7 @@ from rtstyle.benchmark.energy import Energy
 from rtstyle.benchmark.figures import Sample, one_by_one, slowest_of, spread, summary, times
 from rtstyle.benchmark.memory import peak_of
 from rtstyle.benchmark.scene import Scene, there_and_back
-from rtstyle.errors import RtstyleError
-from rtstyle.style_file import one_line
+from rtstyle.errors import RtstyleError, one_line
 from rtstyle.styles import style_name
 
 COMMON = ("decode", "to_rgb", "to_yuv")  # stages that no style changes

@@ -10,12 +10,14 @@ from typing import Any
 
 from rtstyle.stylizers.defaults import BACKBONES
 
+_WEIGHTS = "weights files (fetched; small_vgg19: a file only)"
+
 
 def add_backbone_options(
     group: Any,
     default: str,
     *,
-    weights: str = "weights files (fetched; small_vgg19: a file only)",
+    weights: str = _WEIGHTS,
     either: Any = None,
 ) -> None:
     """``weights``: help of their option; ``either``: the group of --backbone where it excludes others."""
@@ -32,9 +34,7 @@ def add_backbone_options(
 
 def add_measuring_options(group: Any) -> None:
     lacking = "style layers that vgg19's lacks are taken from small_vgg19's"
-    add_backbone_options(
-        group, "vgg19", weights=f"weights files (fetched; small_vgg19: a file only); {lacking}"
-    )
+    add_backbone_options(group, "vgg19", weights=f"{_WEIGHTS}; {lacking}")
     group.add_argument(
         "--pooling", choices=("max", "average"), default="max",
         help="of the VGGs: as they were trained, or with a little less grain (max)",

@@ -13,9 +13,8 @@ from typing import Any, Self
 
 from rtstyle.cluster.segments import Segment
 from rtstyle.cluster.workers import Encoded, Job, restyle_segment
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import Divisible, Stylizer
-from rtstyle.style_file import one_line
 
 # Cores of a worker without a GPU, and at most of one with.
 _CORES, _MOST_CORES = 1, 4

@@ -154,14 +154,16 @@ class Window:
     def press(self, code: int) -> None:
         """Do what a key says, as cv2.waitKeyEx returns it; -1 and unknown ones do nothing."""
         key = _letter(code)
-        if key and key in "h?":
+        if not key:
+            return
+        if key in "h?":
             self._help = not self._help
             return
         try:
-            if key and key in "0123456789":
+            if key in "0123456789":
                 self._session.do("number", n=int(key))
             for keys, press, _ in KEYS:
-                if key and key in keys:
+                if key in keys:
                     press(self._session)
         except RtstyleError as error:
             self._session.say(str(error))
@@ -192,8 +194,8 @@ def _letter(code: int) -> str:
     """
     if code < 0:
         return ""
-    if code in _ARROWS or code & 0xFFFF in _ARROWS:
-        return _ARROWS.get(code) or _ARROWS[code & 0xFFFF]
+    if arrow := _ARROWS.get(code) or _ARROWS.get(code & 0xFFFF):
+        return arrow
     code &= 0xFFFF  # above are Shift and Num Lock
     if 0xFFB0 <= code <= 0xFFB9:  # digits of the keypad
         return str(code - 0xFFB0)

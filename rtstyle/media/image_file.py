@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin, features
 from torch import Tensor
 from torch.nn import functional as F
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
 from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb
@@ -123,7 +123,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         raise RtstyleError(f"cannot read picture '{path}': it claims more than 178 million pixels") from error
     except Exception as error:  # decoders raise many unrelated types on damaged files
         raise RtstyleError(
-            f"cannot read picture '{path}': truncated, damaged or unusual ({_reason(error)})"
+            f"cannot read picture '{path}': truncated, damaged or unusual ({one_line(error)})"
         ) from error
 
 
@@ -159,7 +159,7 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
         temporary.write_bytes(_encode(kind, pixels, icc, exif, xmp))
         temporary.replace(path)
     except Exception as error:  # encoders raise many unrelated types on metadata they do not like
-        raise RtstyleError(f"cannot write picture '{path}': {_reason(error)}") from error
+        raise RtstyleError(f"cannot write picture '{path}': {one_line(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return notes
@@ -175,10 +175,6 @@ def format_of(path: Path) -> str:
     if kind == "AVIF" and not features.check("avif"):
         raise RtstyleError(f"cannot write picture '{path}': this Pillow was built without AVIF")
     return kind
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _encode(

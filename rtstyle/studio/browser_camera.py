@@ -15,7 +15,7 @@ import torch
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.studio.jpeg import decode
-from rtstyle.threads import latest
+from rtstyle.threads import LOOK, latest
 
 _SILENCE = 3.0  # seconds without a picture after which a browser has lost its turn
 
@@ -118,7 +118,7 @@ class BrowserCamera(Source):
         while True:
             with self._changed:
                 while self._newest is None and not self._ended:
-                    self._changed.wait(0.5)  # not for ever: see `rtstyle.threads`
+                    self._changed.wait(LOOK)
                 frame, self._newest = self._newest, None
                 if frame is None:
                     error, self._error = self._error, None
