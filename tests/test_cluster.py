@@ -104,9 +104,9 @@ def test_cuts_lie_at_key_frames_where_there_are_any(count: int, at: list[int], f
 def test_segments_share_out_a_span() -> None:
     stamps = Stamps([Fraction(7) + Fraction(n, 10) for n in range(64)], [False] * 64, begin=Fraction(5))
     assert segments_of(stamps, Span(start=Fraction(7), end=Fraction(14)), workers=1) == [
-        Segment(0, Fraction(2), Fraction(36, 10), 16),
-        Segment(1, Fraction(36, 10), Fraction(52, 10), 16),
-        Segment(2, Fraction(52, 10), Fraction(68, 10), 16),
+        Segment(0, Fraction(2), Fraction(36, 10), 16, followed=True),
+        Segment(1, Fraction(36, 10), Fraction(52, 10), 16, followed=True),
+        Segment(2, Fraction(52, 10), Fraction(68, 10), 16, followed=True),
         Segment(3, Fraction(68, 10), Fraction(9), 16),
     ]
     assert segments_of(stamps, Span(), workers=99)[-1].end is None
@@ -124,6 +124,11 @@ def test_segments_share_out_a_span() -> None:
         ("part.mp4", Clip(96, options=REORDERED), {"start": Fraction(41, 50), "end": Fraction(3)}),
         ("codec.mp4", Clip(80, options=REORDERED), {"codec": "hevc"}),
         ("short.mp4", Clip(20), {}),
+        (
+            "held.mp4",
+            Clip(96, ticks=[*range(25), *range(60, 131)], options=REORDERED),
+            {"start": Fraction(3, 2)},
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -145,7 +150,7 @@ def test_the_file_of_one_process_comes_out(
     assert progress[-1] == len(frames) == sum(segment.frames for segment in cuts)
     presented, decoded, lasting = zip(*stamps(many), strict=True)
     want = list(zip(*stamps(one), strict=True))
-    assert [sorted(presented), decoded, lasting[:-1]] == [sorted(want[0]), want[1], want[2][:-1]]
+    assert [sorted(presented), decoded, lasting] == [sorted(want[0]), want[1], want[2]]
     assert notes == whole.notes
     assert payload(many) == payload(one) != []
     assert subtitles(many) == subtitles(one)
@@ -315,3 +320,15 @@ def test_what_was_joined_before_an_error_stays(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
     frames, _ = read(tmp_path / "out.partial.mp4")
     assert numbers(frames) == list(range(48))  # three whole segments of 16
+
+
+@pytest.mark.parametrize("suffix", (".mp4", ".mkv"))
+def test_the_last_picture_of_a_segment_lasts_as_long_as_by_one_process(suffix: str, tmp_path: Path) -> None:
+    ticks = [n + 12 * (n // 16) for n in range(80)]  # half a second stands still before each cut
+    source = Clip(ticks=ticks, options=KEYED).make(tmp_path / "in.mp4")
+    one, many = tmp_path / f"one{suffix}", tmp_path / f"many{suffix}"
+    convert(source, one, preset="veryfast")
+    cuts, _ = in_segments(source, many, preset="veryfast")
+    assert len(cuts) > 3
+    want, found = ({pts: length for pts, _, length in stamps(path)} for path in (one, many))
+    assert found == want

@@ -390,3 +390,34 @@ def test_any_name_is_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     Clip().make(tmp_path / name)
     monkeypatch.chdir(tmp_path)  # a relative 12:30.mp4 would name a protocol
     assert numbers(read(Path(name))[0]) == list(range(10))
+
+
+SLIDES = Clip(ticks=[0, 25, 150, 175, 300], options=REORDERED)  # pictures at 0, 1, 6, 7 and 12 seconds
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"),
+    [
+        (None, 3, [(0, 0), (1, 1)]),
+        (2, None, [(1, 0), (2, 4), (3, 5), (4, 10)]),
+        (2, 5, [(1, 0)]),
+        (6, 8, [(2, 0), (3, 1)]),  # it begins there
+        ("5.95", 8, [(2, "0.05"), (3, "1.05")]),  # no picture lasts that short
+    ],
+)
+def test_what_stands_as_a_part_begins_is_shown_and_nothing_beyond_its_end(
+    start: float | str | None, end: int | None, shown: list[tuple[int, float | str]], tmp_path: Path
+) -> None:
+    """A screen recording: one picture for seconds."""
+    asked = {
+        "start": None if start is None else Fraction(start),
+        "end": None if end is None else Fraction(end),
+    }
+    frames, _ = read(SLIDES.make(tmp_path / "in.mp4"), **asked)
+    assert [(number, time) for number, time in zip(numbers(frames), times(frames), strict=True)] == [
+        (number, Fraction(time)) for number, time in shown
+    ]
+    if end is not None:
+        last = frames[-1]
+        assert last.duration is not None
+        assert last.time + last.duration <= end - (asked["start"] or 0)

@@ -28,6 +28,7 @@ class Segment:
     start: Fraction | None
     end: Fraction | None
     frames: int  # as the container tells
+    followed: bool = False  # by another, at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Stamps:
             )
         timed = sorted((pts * base, key) for pts, key in stamped if pts is not None)
         frames = [(time, key) for time, key in timed if span.holds(time)]
+        if span.start is not None and timed[0][0] < span.start:
+            after = next((time for time, _ in timed if time >= span.start), None)
+            if after is not None and span.begins_before(after):  # as the source of frames begins
+                frames.insert(0, (span.start, False))
         if not frames:
             raise RtstyleError(f"{path}: no frame lies between the asked start and end")
         return Stamps([time for time, _ in frames], [key for _, key in frames], begin, damage)
@@ -98,4 +103,5 @@ def segments_of(stamps: Stamps, span: Span, workers: int) -> list[Segment]:
     starts = [None if span.start is None else span.start - stamps.begin, *bounds]
     ends = [*bounds, None if span.end is None else span.end - stamps.begin]
     sizes = [after - first for first, after in zip(firsts, [*firsts[1:], count], strict=True)]
-    return [Segment(*each) for each in zip(range(len(firsts)), starts, ends, sizes, strict=True)]
+    followed = [*(True for _ in bounds), False]
+    return [Segment(*each) for each in zip(range(len(firsts)), starts, ends, sizes, followed, strict=True)]

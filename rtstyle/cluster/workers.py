@@ -82,8 +82,9 @@ def restyle_segment(job: Job, segment: Segment, stylizer: Divisible, threads: in
     with VideoFileSource(
         job.source, size=size, start=segment.start, end=segment.end, device=device
     ) as source:
-        source.span = replace(source.span, origin=job.origin)  # one clock for all
-        sink = PacketSink(job, threads)
+        source.span = replace(source.span, origin=job.origin, follows=segment.number > 0)  # one clock for all
+        end = source.span.end - job.origin if segment.followed and source.span.end is not None else None
+        sink = PacketSink(job, threads, end)
         try:
             done = run(source, Continued(stylizer, job.first), sink)
         except NoFrame:  # as one process passes over what is damaged, the whole does without this part
@@ -97,12 +98,18 @@ def restyle_segment(job: Job, segment: Segment, stylizer: Divisible, threads: in
 
 
 class PacketSink(Sink):
-    """Encodes frames as the job's output would, and keeps the packets."""
+    """Encodes frames as the job's output would, and keeps the packets.
 
-    def __init__(self, job: Job, threads: int = 0) -> None:
+    Args:
+        threads: of the encoder; 0: as many as suit the machine.
+        end: when the first frame of the next segment is shown, seconds in the output; None: there is none.
+    """
+
+    def __init__(self, job: Job, threads: int = 0, end: Fraction | None = None) -> None:
         self.packets: list[Packet] = []
         self.early: list[int] = []
         self._latest: Frame | None = None
+        self._end = end
         self._rate = job.info.rate
         self._track = PictureTrack(Path(job.output), job.info, job.color, *job.encoding)
         # A stream exists only in a container. Its header is never written, nor anything else.
@@ -122,8 +129,10 @@ class PacketSink(Sink):
 
     def _end_with(self, last: Frame) -> None:
         """Encode the last frame as one that others follow, but none before it refers to them: no B-frame."""
+        length = last.duration if self._end is None else self._end - last.time
         packets = self._track.encode(last, PictureType.P)
         end = self._track.latest
+        shown = self._track.ticks(length)  # its followers come sooner
         for number in range(1, _FOLLOWERS + 1):
             packets += self._track.encode(replace(last, time=last.time + number / self._rate))
         packets += self._track.finish()
@@ -132,6 +141,8 @@ class PacketSink(Sink):
         # With followers: of a segment with fewer frames than are held back, its own would not be all.
         self.early = [dts for _, dts in stamped if dts < first]
         self.packets += takewhile(lambda packet: (packet.pts or 0) <= end, packets)
+        for packet in self.packets:
+            packet.duration = shown if packet.pts == end else packet.duration
 
     def abandon(self) -> None:
         self._container.close()

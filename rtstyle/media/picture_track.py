@@ -139,6 +139,10 @@ class PictureTrack:
         """Time of the latest frame, in ticks."""
         return self._last
 
+    def ticks(self, length: Fraction | None) -> int:
+        """So many seconds as ticks, at least one; None: a frame's interval."""
+        return max(1, round(length / self.base)) if length else self._interval
+
     @property
     def extradata(self) -> bytes:
         """What a decoder needs beside the packets (parameter sets), as it stands in the file's header."""
@@ -168,7 +172,7 @@ class PictureTrack:
         picture.pts, picture.time_base = ticks, self.base
         if self.frames:
             self._shown[self._last] = ticks - self._last
-        self._shown[ticks] = max(1, round(frame.duration / self.base)) if frame.duration else self._interval
+        self._shown[ticks] = self.ticks(frame.duration)
         picture.pict_type = kind
         self._first = ticks if not self.frames else self._first
         self._last = ticks

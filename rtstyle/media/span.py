@@ -13,6 +13,10 @@ from rtstyle.errors import RtstyleError
 from rtstyle.media.containers import start_of
 from rtstyle.media.timing import say_time
 
+# Seconds from a part's start to its first frame beyond which they are no mere frame's interval: what stood
+# on the screen before is then the part's first picture.
+_STILL = Fraction(1, 10)
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -23,9 +27,14 @@ class Span:
     origin: Fraction = Fraction(0)  # what becomes zero in the output
     # Where the frames' reader was sent to, to find the start; None: the beginning.
     read_from: Fraction | None = None
+    follows: bool = False  # a segment behind another, to which belongs what is shown as this one begins
 
     def holds(self, time: Fraction) -> bool:
         return (self.start is None or time >= self.start) and (self.end is None or time < self.end)
+
+    def begins_before(self, first: Fraction) -> bool:
+        """Whether this part begins with what stands on the screen already, its first own frame being late."""
+        return self.start is not None and not self.follows and first > self.start + _STILL
 
 
 def asked_span(

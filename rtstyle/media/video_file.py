@@ -81,6 +81,8 @@ class VideoFileSource(Source):
         self._device = device
         self._gpu: torch.device | None = None  # that decodes
         self._chroma_left = False  # of what it decodes
+        self._mended = 0  # time stamps before the asked part
+        self._whole = False  # read to the end of the file
         self._open()
         try:
             self._prepare(size, start, end)
@@ -136,15 +138,10 @@ class VideoFileSource(Source):
         stored = self._orientation.size(self.info.width, self.info.height)
         on_gpu = self._gpu is not None
         to_rgb = nvdec.SurfaceToRgb(stored, self._chroma_left) if on_gpu else color.ToRgb(stored)
-        count = mended = 0
+        count = 0
         captions = False
         other_size: tuple[int, int] | None = None
-        for time, frame in self._frames:
-            if self.span.end is not None and time >= self.span.end:
-                break
-            if not self.span.holds(time):
-                mended = self._repair.mended
-                continue
+        for time, frame, until in self._asked():
             if (frame.width, frame.height) != self._first_size:
                 other_size = (frame.width, frame.height)
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
@@ -155,8 +152,8 @@ class VideoFileSource(Source):
                 # From pinned memory nothing waits for the copy, nor it for the network at work.
                 pinned = image.pin_memory() if self._device.type == "cuda" else image
                 image = pinned.to(self._device, non_blocking=True)
-            yield Frame(image, time - self.span.origin, _duration(frame))
-        else:
+            yield Frame(image, time - self.span.origin, None if until is None else until - time)
+        if self._whole:
             self.loss = self.loss_of(self.damage, count)
             self.notes += [self.loss] if self.loss else []
         if captions:
@@ -175,13 +172,38 @@ class VideoFileSource(Source):
         if self.damage.jumps:
             times = "once" if self.damage.jumps == 1 else f"{self.damage.jumps} times"
             self.notes.append(f"the clock jumps {times}; what follows is moved on without a gap")
-        if mended := self._repair.mended - mended:
+        if mended := self._repair.mended - self._mended:
             none = f"the file holds no time stamps: frames are placed {float(self.info.rate):.5g} a second"
             some = f"{mended} missing or unordered time stamps were mended"
             self.notes.append(none if mended == count or is_bare(self._container) else some)
 
     def close(self) -> None:
         self._container.close()
+
+    def _asked(self) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction | None]]:
+        """Frames of the asked part, from when until when each is shown: where known, and within the part.
+
+        A screen recording or slides may show one picture for long: what stands there as the part begins is
+        its first, from then on.
+        """
+        start, end = self.span.start, self.span.end
+        before: tuple[av.VideoFrame, Fraction | None] | None = None
+        for time, frame in self._frames:
+            until = _until(time, frame, end)
+            if start is not None and time < start:
+                before, self._mended = (frame, until), self._repair.mended
+                continue
+            if start is not None and before is not None and self.span.begins_before(time):
+                yield start, before[0], time if end is None else min(time, end)
+            before = None
+            if end is not None and time >= end:
+                return
+            yield time, frame, until
+        self._whole = True
+        if start is not None and before is not None and not self.span.follows:
+            frame, until = before
+            if until is not None and until > start:
+                yield start, frame, until
 
     def loss_of(self, damage: Damage, count: int) -> str | None:
         """One line on what damage took of a file read to its end, by its own claims; None for a whole one."""
@@ -267,9 +289,11 @@ def _stamp(frame: av.VideoFrame) -> Fraction | None:
     return None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
 
 
-def _duration(frame: av.VideoFrame) -> Fraction | None:
-    """Seconds a frame is shown; None where the file does not say."""
-    return frame.duration * Fraction(frame.time_base or 0) or None
+def _until(time: Fraction, frame: av.VideoFrame, end: Fraction | None) -> Fraction | None:
+    """Until when a frame is shown, and the end at most; None where the file does not say."""
+    length = frame.duration * Fraction(frame.time_base or 0)
+    until = time + length if length else None
+    return until if until is None or end is None else min(until, end)
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
