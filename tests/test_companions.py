@@ -403,3 +403,34 @@ def test_a_file_that_went_away_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RtstyleError, match="no such file"):
         Companions(tmp_path / "gone.mp4", Span())
+
+
+def test_text_that_overlaps_is_shown_together_where_only_one_can_be(tmp_path: Path) -> None:
+    """QuickTime's text shows one cue at a time; FFmpeg would put off what begins in another, by seconds."""
+    lines = ((0.2, 1.6, "SIGN"), (0.4, 0.6, "hi"), (0.8, 1.0, "you"), (0.8, 1.2, "there"), (1.8, 2, "end"))
+    source = Clip(50, texts=[Text(lines=lines)]).make(tmp_path / "in.mkv")
+    for name in ("out.mp4", "out.mov"):
+        convert(source, tmp_path / name)
+        assert subtitles(tmp_path / name) == [
+            (0.2, 0.4, "SIGN"), (0.4, 0.6, "SIGN\nhi"), (0.6, 0.8, "SIGN"), (0.8, 1.0, "SIGN\nyou\nthere"),
+            (1.0, 1.2, "SIGN\nthere"), (1.2, 1.6, "SIGN"), (1.8, 2.0, "end"),
+        ]  # fmt: skip
+    convert(source, tmp_path / "out.mkv")
+    assert subtitles(tmp_path / "out.mkv")[:3] == list(lines[:3])
+
+
+def test_a_chapter_before_the_first_picture_is_cut(tmp_path: Path) -> None:
+    clip = Clip(ticks=range(12, 60), options=REORDERED, chapters=[(0, 1, "one"), (1, 2, "two")])
+    convert(clip.make(tmp_path / "in.mkv"), tmp_path / "out.mkv", end=Fraction(1))
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [c["metadata"]["title"] for c in container.chapters()] == ["one", "two"]
+        assert container.chapters()[0]["start"] == 0
+
+
+def test_figures_of_the_old_file_are_not_kept(tmp_path: Path) -> None:
+    stale = {"BPS-eng": "123456", "DURATION-eng": "01:30:00", "ARTIST": "me"}
+    source = Clip(setup=lambda stream: stream.metadata.update(stale)).make(tmp_path / "in.mkv")
+    convert(source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        kept = container.streams.video[0].metadata
+    assert "ARTIST" in kept and not {"BPS-eng", "DURATION-eng"} & set(kept)

@@ -41,6 +41,8 @@ def why_nothing(stream: VideoStream, damage: Damage) -> str:
     codec = stream.codec_context.name
     if (stream.codec_context.codec_tag or "") == "encv":
         return "the video is encrypted (DRM); no key, nothing to decode"
+    if codec == "webp":
+        return "an animated WebP is not read; make it a GIF or a folder of PNGs first"
     if damage.packets or damage.unread:
         return f"not one {codec} frame could be decoded; damaged, encrypted, or a kind this FFmpeg lacks"
     return f"its {codec} stream holds no frame"

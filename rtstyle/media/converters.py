@@ -184,20 +184,55 @@ class SubtitleConverter:
         self.target.codec_context.time_base = Fraction(1, 1000)
         self._decode = source.codec_context.decode2
         self._in_order = Copy(target)
+        # QuickTime's text shows one cue at a time: its muxer would put off one that begins in another.
+        self._one_at_a_time = codec == "mov_text"
+        self._shown: list[tuple[int, bytes]] = []  # until when each cue is shown, ticks; by their beginnings
+        self._now = 0  # ticks; up to here all is written
+        self._base = Fraction(1, 1000)  # seconds a tick, as the source's packets have it
 
     def feed(self, packet: Packet | None) -> Iterator[Packet]:
         if packet is None:
+            yield from self._shown_until(None)
             return
         try:
             decoded = self._decode(packet)
         except av.error.FFmpegError:
             return
+        start, length = packet.pts or 0, packet.duration or 0
+        self._base = Fraction(packet.time_base)
         for line in decoded or ():
             if not isinstance(line, AssSubtitle):
                 continue
-            length = round((packet.duration or 0) * Fraction(packet.time_base) * 1000)
-            made = self.target.codec_context.encode_subtitle(SubtitleSet.create(line.ass, 0, length))
-            made.time_base = packet.time_base
-            made.pts = made.dts = packet.pts
-            made.duration = packet.duration
-            yield from self._in_order.feed(made)
+            if self._one_at_a_time:
+                yield from self._shown_until(start)
+                self._shown.append((start + length, line.ass))
+            else:
+                yield from self._made(line.ass, start, length)
+
+    def _shown_until(self, time: int | None) -> Iterator[Packet]:
+        """What is shown from the last one's end until then, or to the end of all: a cue for each change."""
+        while self._shown and (time is None or self._now < time):
+            end = min(until for until, _ in self._shown)
+            end = end if time is None else min(end, time)
+            if end > self._now:
+                yield from self._made(
+                    _together([text for _, text in self._shown]), self._now, end - self._now
+                )
+            self._now = max(self._now, end)
+            self._shown = [each for each in self._shown if each[0] > self._now]
+        if time is not None:
+            self._now = max(self._now, time)
+
+    def _made(self, text: bytes, start: int, length: int) -> Iterator[Packet]:
+        milliseconds = round(length * self._base * 1000)
+        made = self.target.codec_context.encode_subtitle(SubtitleSet.create(text, 0, milliseconds))
+        made.time_base = self._base
+        made.pts = made.dts = start
+        made.duration = length
+        yield from self._in_order.feed(made)
+
+
+def _together(events: list[bytes]) -> bytes:
+    """Several events of ASS as one, each on lines of its own. Of their nine fields the last is the text."""
+    texts = [event.split(b",", 8)[-1] for event in events[1:]]
+    return b"\\N".join([events[0], *texts])

@@ -48,7 +48,7 @@ def still_true(metadata: dict[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in metadata.items()
-        if key.lower() not in _STALE and not key.lower().startswith(_STALE_STARTS)
+        if key.lower().partition("-")[0] not in _STALE and not key.lower().startswith(_STALE_STARTS)
     }
 
 
@@ -85,7 +85,7 @@ def copy_chapters(source: InputContainer, output: OutputContainer, span: Span) -
     for chapter in source.chapters():
         base = Fraction(chapter["time_base"] or 1)
         start, end = chapter["start"] * base, chapter["end"] * base
-        start = start if span.start is None else max(start, span.start)
+        start = max(start, span.origin if span.start is None else span.start)
         end = end if span.end is None else min(end, span.end)
         if start < end:
             ticks = {"start": round((start - span.origin) / base), "end": round((end - span.origin) / base)}
