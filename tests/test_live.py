@@ -400,3 +400,16 @@ def test_recent_figures_count_five_seconds(clock: Callable[[float], None]) -> No
     assert recent["fps_out"] == pytest.approx(20, rel=0.01)
     assert recent["latency_ms"]["p50"] == 4
     assert recent["frames_out"] == 250
+
+
+def test_a_stream_says_its_colours(tmp_path: Path) -> None:
+    """Of what is not marked receivers make BT.601, whatever its size."""
+    info = VideoInfo(64, 720, Fraction(30), sample_aspect_ratio=Fraction(2))
+    output = StreamOutput(str(tmp_path / "sent.flv"), info)
+    for number in range(3):
+        output.show(frame(number, 1000 + Fraction(number, 30), 64, 720))
+    output.close()
+    with av.open(str(tmp_path / "sent.flv")) as container:
+        first = next(container.decode(video=0))
+        assert (int(first.colorspace), int(first.color_range)) == (1, 1)
+        assert container.streams.video[0].sample_aspect_ratio == 2

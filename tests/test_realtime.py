@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import pytest
 
 from rtstyle.errors import RtstyleError
@@ -178,3 +179,29 @@ def test_a_stream_without_pictures_is_said(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>404")
     with pytest.raises(RtstyleError, match="cannot be opened"):
         NetworkStream(f"file:{tmp_path / 'page.html'}")
+
+
+def test_a_broken_picture_does_not_break_the_connection(tmp_path: Path) -> None:
+    path = Clip(frames=6, codec="mjpeg", pixel_format="yuvj420p", options={}).make(tmp_path / "cam.mov")
+    with av.open(str(path)) as container:
+        places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    data[places[3][0] : places[3][0] + places[3][1]] = bytes(places[3][1])
+    path.write_bytes(bytes(data))
+    notes: list[str] = []
+    with NetworkStream(f"file:{path}") as source:
+        source.listener = notes.append
+        assert numbers(islice(source, 5)) == [0, 1, 2, 4, 5]
+    assert notes == []
+
+
+@pytest.mark.parametrize("network", (True, False))
+def test_pixels_that_are_not_square_are_made_so(network: bool, tmp_path: Path) -> None:
+    def wide(stream: av.VideoStream) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+
+    path = Clip(frames=2, setup=wide).make(tmp_path / "wide.mkv")
+    with NetworkStream(f"file:{path}") if network else RealTime(path, loop=False) as source:
+        assert (source.info.width, source.info.height, source.info.sample_aspect_ratio) == (128, 48, 1)
+        (frame,) = islice(source, 1)
+        assert frame.image.shape == (3, 48, 128)

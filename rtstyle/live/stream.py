@@ -60,7 +60,8 @@ class StreamOutput:
         self._kind = next(kind for kind in _KINDS if re.match(kind[0], url))
         self._info = info
         self._say = say
-        self._convert = FromRgb(ColorTags.untagged(info.height), "yuv420p")
+        self._tags = ColorTags.untagged(info.height)
+        self._convert = FromRgb(self._tags, "yuv420p")
         self._container: OutputContainer | None = None
         self._retry = 0.0  # time.monotonic of the next attempt
         try:
@@ -113,7 +114,11 @@ class StreamOutput:
             )  # fmt: skip
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.codec_context.time_base = _CLOCK
+            context, tags = stream.codec_context, self._tags
+            context.time_base, context.sample_aspect_ratio = _CLOCK, self._info.sample_aspect_ratio
+            # What is not marked, receivers take for BT.601 whatever its size.
+            context.colorspace, context.color_range = tags.matrix, tags.range
+            context.color_primaries, context.color_trc = tags.primaries, tags.transfer
             container.start_encoding()
         except BaseException:
             container.close()

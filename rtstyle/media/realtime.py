@@ -19,12 +19,14 @@ from av.container import InputContainer
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import color
+from rtstyle.media.geometry import square_size
 from rtstyle.media.video_file import VideoFileSource
 
 # Seconds behind its own clock after which playing goes on from now: a machine that slept, or is too slow.
 _LATEST = 0.5
 # Seconds: a server may take so long to answer, and be silent for so long, before it counts as gone.
 _OPEN, _READ = 10.0, 5.0
+_BROKEN = 100  # pictures in a row that cannot be decoded: not damage, but another kind of stream
 _RETRIES = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts; the last one again and again
 
 # FFmpeg looks at the first seconds of a stream before it gives any: the least of that. What it gathered
@@ -67,7 +69,7 @@ class RealTime(Source):
     Args:
         source: one that can be iterated again where it is looped, or the path of a video file.
         loop: begin again at the end, for ever; `info.length` is None then.
-        size: of a file's frames, as `geometry.parse_size` returns it.
+        size: of a file's frames, as `geometry.parse_size` returns it; their pixels are made square.
 
     Raises RtstyleError as `VideoFileSource` does.
     """
@@ -81,6 +83,11 @@ class RealTime(Source):
         self._loop = loop
         self._stopped = threading.Event()
         info = self._source.info
+        if self._path is not None and info.sample_aspect_ratio != 1:
+            self._size = square_size(info.width, info.height, info.sample_aspect_ratio)
+            self._source.close()
+            self._source = self._file()
+            info = self._source.info
         self.info = replace(info, length=None if loop else info.length, time_base=None)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -116,8 +123,8 @@ class RealTime(Source):
 class NetworkStream(Source):
     """A stream from the network, its newest frames; when it breaks off, it is connected anew.
 
-    Frames are made the size of the first one. A server that has the whole video (a file over HTTP)
-    would send it at once: that is held to its own speed.
+    Frames are made the size of the first one, with square pixels. A server that has the whole video (a
+    file over HTTP) would send it at once: that is held to its own speed.
 
     Args:
         url: rtsp, rtmp, http(s), udp, srt or another protocol of this FFmpeg build.
@@ -137,7 +144,8 @@ class NetworkStream(Source):
         try:
             stream = self._container.streams.video[0]
             usual = Fraction(stream.average_rate or stream.guessed_rate or 25)
-            self.info = VideoInfo(stream.width, stream.height, usual if 1 <= usual <= 240 else Fraction(25))
+            size = square_size(stream.width, stream.height, Fraction(stream.sample_aspect_ratio or 1))
+            self.info = VideoInfo(*size, usual if 1 <= usual <= 240 else Fraction(25))
         except BaseException:
             self._container.close()
             raise
@@ -174,13 +182,22 @@ class NetworkStream(Source):
         stream.thread_type = "SLICE"
         to_rgb = color.ToRgb((self.info.width, self.info.height))
         pace = Pace(self._stopped) if _has_all(container) else None
-        for frame in container.decode(stream):
-            if self._stopped.is_set():
-                return
-            stamp = moment()
-            if pace is not None and frame.pts is not None:
-                stamp = pace(frame.pts * Fraction(frame.time_base or 0))
-            yield Frame(to_rgb(frame, color.tags_of(frame)), stamp)
+        broken = 0
+        for packet in container.demux(stream):
+            try:
+                frames = stream.decode(packet)
+            except av.error.InvalidDataError:
+                broken += 1
+                if broken > _BROKEN:
+                    raise
+                continue
+            for frame in frames:
+                if self._stopped.is_set():
+                    return
+                broken, stamp = 0, moment()
+                if pace is not None and frame.pts is not None:
+                    stamp = pace(frame.pts * Fraction(frame.time_base or 0))
+                yield Frame(to_rgb(frame, color.tags_of(frame)), stamp)
 
     def _connect(self) -> InputContainer:
         options = {**_OPTIONS, **_PROTOCOL_OPTIONS.get(self.url.partition(":")[0].lower(), {})}
