@@ -9,11 +9,16 @@ does what it is asked in order; only whoever fetches a picture waits.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from time import perf_counter
 
+import torch
+
 from rtstyle.crew import Crew
+from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, Stylizer
 from rtstyle.threads import Background, Prefetch
 
@@ -44,9 +49,13 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
 
     Returns:
         The final `Progress`.
+
+    Raises:
+        RtstyleError: what the stylizer answers is no frame, or not at its time.
     """
     progress = Progress(length=source.info.length)
     clock = begin = perf_counter()
+    given: deque[Fraction] = deque()  # times of the frames under way
 
     def lap(stage: str) -> None:
         nonlocal clock
@@ -56,6 +65,7 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
 
     def taken(frames: Prefetch) -> Iterator[Frame]:
         for frame in frames:
+            given.append(frame.time)
             lap("read")
             yield frame
             lap("stylize")
@@ -64,6 +74,7 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
         getattr(stylizer, "reset", lambda: None)()  # a plain function has nothing to forget
         for styled in crew.restyle(taken(frames)):
             lap("stylize")
+            _check(styled, given.popleft())
             output.write(styled)
             progress.frames += 1
             lap("write")
@@ -71,3 +82,18 @@ def run(source: Source, stylizer: Stylizer, sink: Sink, listener: Listener | Non
                 listener(progress)
     lap("write")
     return progress
+
+
+def _check(styled: Frame, time: Fraction) -> None:
+    """Raises RtstyleError for what a stylizer may not answer."""
+    if not isinstance(styled, Frame):
+        raise RtstyleError(f"a {type(styled).__name__} came where a Frame should")
+    image = styled.image
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        found = f"{str(image.dtype).removeprefix('torch.')} {tuple(image.shape)}"
+        raise RtstyleError(f"the stylizer answered an image of {found}; a frame's is uint8 (3, H, W), RGB")
+    if styled.time != time:
+        raise RtstyleError(
+            f"the stylizer answered the frame of {float(time):g} s with one of {float(styled.time):g} s;"
+            " dataclasses.replace(frame, image=...) keeps the time"
+        )

@@ -1,5 +1,6 @@
 """The loop and its threads: overlap, bounds, errors raised once, nothing left behind."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -286,3 +287,16 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited 5 s in vain"
         time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda frame: Frame(frame.image), "of 0.0333333 s with one of 0 s"),
+        (lambda frame: Frame(frame.image.float(), frame.time), "image of float32"),
+        (lambda frame: Frame(frame.image[:1], frame.time), "is uint8 (3, H, W)"),
+    ],
+)
+def test_what_a_stylizer_may_not_answer_is_said(answer: Callable[[Frame], Frame], said: str) -> None:
+    with pytest.raises(RtstyleError, match=re.escape(said)):
+        run(Counting(3), answer, Keeping())  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ import torch
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.media.companions import Companions
+from rtstyle.media.frame_folder import FrameFolderSink
 from rtstyle.media.output import check_output
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
@@ -426,3 +427,21 @@ def test_tags_are_those_of_the_source_also_in_the_header(tmp_path: Path) -> None
     with av.open(str(tmp_path / "out.mp4")) as container:
         context = container.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (1, 1)
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    info, frame = VideoInfo(64, 48, Fraction(25)), torch.zeros(3, 48, 64, dtype=torch.uint8)
+    first = VideoFileSink(tmp_path / "out.mp4", info)
+    first.write(Frame(frame))
+    with pytest.raises(RtstyleError, match="another run is writing this"):
+        VideoFileSink(tmp_path / "out.mp4", info)
+    first.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    VideoFileSink(tmp_path / "out.mp4", info, overwrite=True).abandon()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    folder = FrameFolderSink(tmp_path / "frames")
+    folder.write(Frame(frame))
+    with pytest.raises(RtstyleError, match="another run is writing this"):
+        FrameFolderSink(tmp_path / "frames")
+    folder.close()
+    assert [path.name for path in (tmp_path / "frames").iterdir()] == ["000001.png"]

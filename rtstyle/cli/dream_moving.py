@@ -23,6 +23,7 @@ from rtstyle.frame import Frame, VideoInfo, to_bytes
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.stylizers.defaults import MOVING_DREAM_SIZE
 from rtstyle.stylizers.dream_video import DreamFrames
+from rtstyle.stylizers.gatys_state import digest
 from rtstyle.stylizers.journey import journey as travel
 from rtstyle.stylizers.journey import looped, moved
 from rtstyle.stylizers.octaves import resized
@@ -56,7 +57,9 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
         notes = [*notes, _NOT_MARKED]
     say(options, notes)
     settings: dict[str, Any] = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
-    settings["weights"] = [f"{name}={file}" for name, file in options.backbone_weights]
+    # By what they hold: a mask painted anew under its old name is another one.
+    settings["weights and guide"] = activations.measure
+    settings["mask"] = digest(*([] if mask is None else [mask]))
     return carry_video(
         options, source, size, DreamFrames(dream, options.seed, mask, device), settings,
         finish=partial(shown, options), done="dreamt", layers=activations.layers,

@@ -17,7 +17,7 @@ from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to
 from rtstyle.media.geometry import fit, square_size, stretch
 from rtstyle.media.image_colors import to_srgb
 from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
-from rtstyle.media.output import check_output, discard, make_parent, partial_path
+from rtstyle.media.output import Claim, check_output, discard, make_parent, partial_path
 
 RATE = 25  # frames a second, unless told
 _SLOWEST, _FASTEST = 0.01, 1000
@@ -148,8 +148,11 @@ class FrameFolderSink(Sink):
             if folder.exists():
                 _check_ours(folder)
         make_parent(self.path)
+        if self._partial.exists():
+            Claim(self._partial).release()
         discard(self._partial)
         self._partial.mkdir()
+        self._claim = Claim(self._partial)
         self._written = 0
         self._open = True
 
@@ -179,6 +182,7 @@ class FrameFolderSink(Sink):
             if self.path.exists():
                 discard(self.path)
             self._partial.replace(self.path)
+            self._claim.release()
 
     def abandon(self) -> None:
         """Leave what was written under its partial name."""
@@ -186,6 +190,7 @@ class FrameFolderSink(Sink):
             self._open = False
             if not self._written:
                 discard(self._partial)
+            self._claim.release()
 
 
 def _check_ours(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,11 @@ from pathlib import Path
 import av
 
 from rtstyle.errors import RtstyleError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def partial_path(path: Path) -> Path:
@@ -41,6 +47,41 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
 
 def _same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
+
+
+class Claim:
+    """Keeps one name that an output grows under from a second run: both would write to one file.
+
+    Not on Windows, which has no such lock.
+
+    Args:
+        path: a file, made if it is not there, or a folder.
+        of: what it stands for, for the message.
+
+    Raises:
+        RtstyleError: another run has it.
+    """
+
+    def __init__(self, path: Path, of: Path | None = None) -> None:
+        self._held: int | None = None
+        if fcntl is None:
+            return
+        with writing(path):
+            held = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            raise RtstyleError(f"{of or path}: another run is writing this; let it end first") from None
+        except OSError:  # a network's file system that knows no locks
+            pass
+        self._held = held
+
+    def release(self) -> None:
+        """Let others have it. Safe to repeat."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
 
 
 def make_parent(path: Path) -> None:

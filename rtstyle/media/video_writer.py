@@ -16,7 +16,7 @@ from rtstyle.frame import Frame, Sink, VideoInfo
 from rtstyle.media.color import ColorTags
 from rtstyle.media.companions import Companions
 from rtstyle.media.containers import ffmpeg_name
-from rtstyle.media.output import check_output, discard, make_parent, partial_path, writing
+from rtstyle.media.output import Claim, check_output, discard, make_parent, partial_path, writing
 from rtstyle.media.picture_track import PictureTrack
 from rtstyle.media.sound import SoundTrack
 
@@ -63,10 +63,12 @@ class VideoFileSink(Sink):
         self._companions = companions
         self._container: OutputContainer | None = None
         self._begun = False  # something of the picture was written
+        self._claim: Claim | None = None
         try:
             self.track = PictureTrack(self.path, info, color, codec, crf, preset)
             check_output(self.path, overwrite=overwrite)
             make_parent(self.path)
+            self._claim = Claim(self._partial)
             self._open()
         except BaseException:
             self.abandon()
@@ -129,8 +131,11 @@ class VideoFileSink(Sink):
                 container.mux(self.track.finish())
             with suppress(av.error.FFmpegError, OSError):
                 container.close()
+        if self._claim is not None:
             if not self._begun:
                 discard(self._partial)
+            self._claim.release()
+            self._claim = None
         if self._companions is not None:
             self._companions.close()
             self._said += self._companions.notes

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import LOGITS, Backbone
+from rtstyle.stylizers.gatys_state import digest
 
 # Pixels around a tile that its features are computed with. Of Inception v3's Mixed_6b no feature sees
 # further: the gradient is the whole picture's to 1e-6 of its deviation. With 128 it is off by 2 %.
@@ -47,6 +48,9 @@ class Activations:
     Several targets are balanced: what rises is the weighted sum of logarithms, so that a layer of
     large numbers does not drown the others. For one target the way up is the same.
 
+    Attributes:
+        measure: a digest of what it measures with, backbone and guide.
+
     Args:
         guide: (3, h, w) in [0, 1].
         tile: about so many pixels a side of the parts that a large picture is seen in, each with `HALO`
@@ -63,6 +67,7 @@ class Activations:
         tile: int | None = None,
     ) -> None:
         self._backbone, self._targets, self._tile = backbone, tuple(targets), tile
+        self.measure = digest(*backbone.state_dict().values(), *([] if guide is None else [guide]))
         self._guide: Mapping[str, Tensor] = {}
         # One forward pass at the smallest size tells how many channels there are.
         side = backbone.smallest
