@@ -56,6 +56,11 @@ def list_styles() -> list[Style]:
     return [cards[name] for name in sorted(cards)]
 
 
+def unusable_styles() -> list[str]:
+    """A line on each of the user's own files that is no style, and why."""
+    return [why for path in sorted(own_folder().glob(f"*{SUFFIX}")) if (why := _why_unusable(path))]
+
+
 def load_style(name_or_path: str | os.PathLike[str] = DEFAULT_STYLE) -> tuple[Style, Network]:
     """A style by name, or by the path of its file: its card and its network (see `read_style`).
 
@@ -85,12 +90,21 @@ def find_style(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def _at_hand() -> dict[str, Path]:
-    """Name -> file of every style file found, the user's own in place of shipped ones."""
+    """Name -> file of every style file found, the user's own in place of shipped ones where usable."""
     shipped = Path(str(files("rtstyle.models")))
-    found = {}
-    for folder in (shipped, own_folder()):
-        found.update({path.stem: path for path in folder.glob(f"*{SUFFIX}")})
+    found = {path.stem: path for path in shipped.glob(f"*{SUFFIX}")}
+    for path in own_folder().glob(f"*{SUFFIX}"):
+        if path.stem not in found or not _why_unusable(path):
+            found[path.stem] = path
     return found
+
+
+def _why_unusable(path: Path) -> str:
+    try:
+        read_card(path)
+    except RtstyleError as error:
+        return str(error)
+    return ""
 
 
 def _is_path(name_or_path: str | os.PathLike[str]) -> bool:

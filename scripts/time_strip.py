@@ -41,7 +41,7 @@ def strip(pairs: list[Pair], restyle: Restyle) -> torch.Tensor:
 def pairs_of(path: Path, count: int, height: int) -> Iterable[Pair]:
     if is_readable_name(path):
         return known_motion_pairs([read_picture(path, height)] * count)
-    return clip_pairs(path, count, height=height)
+    return clip_pairs(path, count, size=(None, height))
 
 
 def main() -> None:

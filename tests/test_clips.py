@@ -1,15 +1,19 @@
 """Pairs of real frames for training, on a drawn clip."""
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
 
 from rtstyle.errors import RtstyleError
+from rtstyle.frame import Frame, to_float
 from rtstyle.media.synthetic import SyntheticSource
+from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.pipeline import run
-from rtstyle.training.clips import SHARE, Clips
+from rtstyle.training.clips import PAIRS, SHARE, Clips
 from rtstyle.training.motion import temporal_error
 
 CROP = 48
@@ -59,3 +63,24 @@ def test_a_pair_is_two_crops_and_the_flow_between_them(clips: Clips) -> None:
 def test_folders_without_clips_are_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(RtstyleError, match="holds no clip"):
         Clips(tmp_path, crop=CROP, seed=0)
+
+
+def test_upright_clips_and_all_of_a_long_one_are_learned_from(tmp_path: Path) -> None:
+    class Upright:
+        def __call__(self, frame: Frame) -> Frame:
+            return replace(frame, image=frame.image.transpose(1, 2).contiguous())
+
+        def reset(self) -> None: ...
+
+    source = SyntheticSource(108, 72, seconds=25)
+    info = replace(source.info, width=72, height=108)
+    run(source, Upright(), VideoFileSink(tmp_path / "up.mp4", info, preset="ultrafast"))
+    (tmp_path / "broken.mp4").write_bytes(b"")
+    clips = Clips(tmp_path, crop=CROP, seed=0)
+    assert len(clips.pairs) == PAIRS
+    assert {pair.target.shape[-2:] for pair in clips.pairs} == {(108, 72)}
+    assert [path.name for path in clips.skipped] == ["broken.mp4"]
+    first, last = clips.pairs[0].target, clips.pairs[-1].target
+    with VideoFileSource(tmp_path / "up.mp4", start=Fraction(23)) as late:
+        near = min(float((to_float(frame.image) - last[0]).abs().mean()) for frame in late)
+    assert near < 0.01 < float((first - last).abs().mean())

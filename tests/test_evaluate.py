@@ -127,7 +127,13 @@ def test_the_command_measures_and_compares(
     arguments += ["--backbone-weights", str(tmp_path / "vgg.safetensors")]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found["nearness"]) == ["the photo itself", "one", "two", "Gatys optimum (1 photos)"]
+    assert list(found["nearness"]) == [
+        "the photo itself",
+        "one",
+        "two",
+        "one, 1 photo",
+        "Gatys at 1:1, 1 photo",
+    ]
     assert set(found["steadiness"]) == {"one", "two"} and found["photos"] == 2
     assert main([*arguments[:-4], "--canvas", "0.5", "--beside", *arguments[-3:]]) == 0
     table = capsys.readouterr().out

@@ -214,6 +214,18 @@ def test_it_stops_when_time_is_up_when_settled_and_when_asked() -> None:
     assert len(heard) == count + 1
 
 
+def test_what_counts_as_settled_goes_on_too() -> None:
+    start = picture(0, 24, 24)[None]
+    heard: list[Step] = []
+    optimise(start, objective(), 500, tolerance=0.2, listener=heard.append)
+    first = Descent(start, objective())
+    optimise(start, objective(), 500, descent=first, stop=lambda: first.done == len(heard) - 3)
+    second = Descent(start, objective())
+    second.restore(first.state())
+    optimise(start, objective(), 500, tolerance=0.2, descent=second)
+    assert second.done == len(heard)
+
+
 def test_the_history_is_bounded() -> None:
     optimizer = Lbfgs()
     image = picture(0, 8, 8)[None].clone()

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rtstyle.cli import main
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes
 from rtstyle.importers import import_checkpoint
@@ -328,3 +329,16 @@ def test_checkpoints_of_other_layouts_are_refused(tmp_path: Path) -> None:
             import_checkpoint(path)
     with pytest.raises(RtstyleError, match="no checkpoint at"):
         import_checkpoint(tmp_path / "none.pth")
+
+
+def test_a_file_that_is_no_style_does_not_hide_a_shipped_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own").mkdir(exist_ok=True)
+    (tmp_path / "own" / "starry_night.safetensors").write_bytes(b"")
+    assert load_style("starry_night")[0].name == "starry_night"
+    assert "starry_night" in {style.name for style in list_styles()}
+    assert main(["styles", "--json", "list"]) == 0
+    printed = capsys.readouterr()
+    assert "starry_night" in {card["name"] for card in json.loads(printed.out)["styles"]}
+    assert "left out: " in printed.err and "starry_night.safetensors" in printed.err

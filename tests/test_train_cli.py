@@ -17,6 +17,7 @@ import rtstyle.cli.train_report
 import rtstyle.training
 from rtstyle.cli import main
 from rtstyle.cli.train_report import Report
+from rtstyle.media.output import Claim
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.networks import build
@@ -149,7 +150,14 @@ def test_vgg16_may_measure(place: Path) -> None:
     )
     (place / "r.toml").write_text(text)
     assert train("r.toml", *arguments, *NUMBERS) == 0
-    recipe = load_style(place / "r.safetensors")[0].recipe
+    (place / "said.toml").write_text(
+        f'loss_network = "vgg16"\n{text}[backbone_weights]\nvgg16 = "vgg16.safetensors"\n'
+    )
+    assert train("said.toml", *NUMBERS) == 0
+    cards = [load_style(place / f"{name}.safetensors")[0] for name in ("r", "said")]
+    assert cards[0].recipe == cards[1].recipe
+    assert [card.loss_network for card in cards] == ["vgg16 (vgg16.safetensors)"] * 2
+    recipe = cards[0].recipe
     assert (*recipe["style_layers"], *recipe["content_layers"]) == ("vgg16.relu2_1", "vgg16.relu3_3")
 
 
@@ -169,6 +177,7 @@ def test_vgg16_may_measure(place: Path) -> None:
         ("style_weight = inf", "style_weight is inf; it takes a finite number"),
         ('style_layers = {"vgg19.relu1_1" = -1}', "vgg19.relu1_1 is -1.0; allowed are numbers from 0 up"),
         ("style_layers = {}", "style_layers has no layer above 0"),
+        ('loss_network = "vgg11"\npicture = "p"\ncontent = "c"', "allowed are vgg19 and vgg16"),
         ("seed = -1", "seed is -1; allowed are whole numbers from 0"),
         ('style_layers = {"relu1_1" = 1}', "a layer is named backbone.layer, such as vgg19.relu1_1"),
         ('style_layers = {"vgg19.relu9_1" = 1}', "vgg19 has no layer 'relu9_1'; did you mean"),
@@ -374,3 +383,46 @@ def test_defaults_are_of_what_it_begins_from(place: Path) -> None:
     assert (fit.steps, full.steps) == (2400, 6000)
     assert (fit.learning_rate, other.learning_rate, full.learning_rate) == (3e-3, 1.5e-3, 1.5e-3)
     assert make_plan(given | {"full": True, "learning_rate": 1e-4}).recipe.learning_rate == 1e-4
+
+
+def test_its_own_pictures_are_no_photos_to_learn_from(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written among the photos they would be learned from, and a stopped run would not go on."""
+    monkeypatch.setattr(rtstyle.cli.train_report, "EVERY", 1)
+    monkeypatch.setattr(LossPlot, "__call__", lambda plot, step: os.kill(os.getpid(), signal.SIGINT))
+    arguments = *FIT, *NUMBERS[:-1], "--out", "photos/mine.safetensors"
+    assert train(*arguments) == 130
+    assert (place / "photos" / "mine.preview.png").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("RTSTYLE_STYLES", str(place / "styles"))
+    capsys.readouterr()
+    assert train(*arguments) == 0
+    assert "going on from step" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_make_one_style(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim = Claim(place / ".picture.lock")
+    assert fit() == 1
+    assert "picture.safetensors: another run is writing this" in capsys.readouterr().err
+    claim.release()
+    assert fit() == 0
+    assert not (place / ".picture.lock").exists()
+
+
+def test_a_pictures_name_becomes_a_styles(place: Path) -> None:
+    (place / "picture.png").rename(place / "Starry Night (1).png")
+    assert train("Starry Night (1).png", *FIT[1:], *NUMBERS) == 0
+    assert (place / "Starry_Night_1.safetensors").exists()
+
+
+def test_weights_of_a_recipe_that_nothing_reads_are_said(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "r.toml").write_text(
+        'picture = "picture.png"\ncontent = "photos"\n[backbone_weights]\n'
+        'vgg19 = "vgg.safetensors"\nsmal_vgg19 = "vgg.safetensors"\n'
+    )
+    assert train("r.toml", *NUMBERS) == 1
+    assert "nothing uses the weights of smal_vgg19" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import io
+import os
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -64,10 +65,15 @@ def write_state(path: Path, state: State, recipe: Recipe, origin: Origin) -> str
     held = io.BytesIO()
     torch.save(whole, held)
     try:
-        temporary.write_bytes(held.getvalue())
+        with temporary.open("wb") as file:
+            file.write(held.getvalue())
+            file.flush()
+            os.fsync(file.fileno())  # a power cut could leave an empty file under the name otherwise
         temporary.replace(path)
     except OSError as error:
         return f"{path}: cannot be written ({error.strerror})"
+    finally:
+        temporary.unlink(missing_ok=True)
     return ""
 
 
@@ -80,6 +86,8 @@ def read_state(path: Path, recipe: Recipe, origin: Origin) -> State | None:
         return None
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
+        if "facts" in whole:
+            raise RtstyleError(f"{path}: is the state of a painting by rtstyle gatys; name another --out")
         before, began = whole["recipe"], whole["origin"]
         state = State(whole["network"], whole["optimizer"], Progress(**whole["progress"]))
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:

@@ -1,5 +1,6 @@
 """Pairs of neighbouring frames from the user's own clips: real noise, real motion, real exposure."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.media.encoders import is_video_name
+from rtstyle.media.geometry import square_size
+from rtstyle.media.video_file import VideoFileSource
 from rtstyle.perception.flow import inside
 from rtstyle.training.data import check_folder
 from rtstyle.training.motion import Views
@@ -14,6 +17,7 @@ from rtstyle.training.steadiness import Pair, clip_pairs
 
 PAIRS = 24  # of each clip, from all over it
 MARGIN = 1.5  # shorter side of the frames, in crops
+_APART = 30  # frames between pairs beyond which each is sought for
 SHARE = 0.25  # of a batch's places that take a pair of frames; photos show more than a few clips do
 
 
@@ -24,17 +28,27 @@ class Clips:
     """
 
     def __init__(self, folder: Path, *, crop: int, seed: int) -> None:
-        """``crop``: pixels. Raises RtstyleError for a folder without clips and for one that is damaged."""
+        """``crop``: pixels. Raises RtstyleError for a folder without a clip that can be used."""
         check_folder(folder)
         self.paths = paths = sorted(path for path in folder.rglob("*") if is_video_name(path))
         if not paths:
             raise RtstyleError(f"{folder}: holds no clip (mp4, mkv, mov, webm ...)")
         self.crop, self.seed = crop, seed
-        height = 2 * round(MARGIN * crop / 2)
-        self.pairs = [pair for path in paths for pair in clip_pairs(path, PAIRS, height=height)]
-        self.pairs = [pair for pair in self.pairs if min(pair.target.shape[-2:]) >= crop]
+        self.pairs: list[Pair] = []
+        self.skipped: dict[Path, str] = {}  # clips that gave none, and why
+        for path in paths:
+            try:
+                pairs = list(_from_all_over(path, 2 * round(MARGIN * crop / 2)))
+            except RtstyleError as error:
+                self.skipped[path] = str(error)
+                continue
+            pairs = [pair for pair in pairs if min(pair.target.shape[-2:]) >= crop]
+            if not pairs:
+                self.skipped[path] = f"{path}: holds no two frames of {crop} pixels"
+            self.pairs += pairs
         if not self.pairs:
-            raise RtstyleError(f"{folder}: no clip there has two frames of {crop} pixels")
+            reason = next(iter(self.skipped.values()))
+            raise RtstyleError(f"none of the {len(paths)} clips in {folder} can be used; the first: {reason}")
 
     def views_at(self, place: int) -> tuple[Tensor, Views] | None:
         """A photo (1, 3, crop, crop) and its two views for that place; None where a still's turn is."""
@@ -47,6 +61,21 @@ class Clips:
         left = int(random.integers(width - self.crop + 1))
         cut = slice(top, top + self.crop), slice(left, left + self.crop)
         return _views(pair, (..., *cut))
+
+
+def _from_all_over(path: Path, shorter: int) -> Iterator[Pair]:
+    """`PAIRS` pairs of a clip, evenly spread; ``shorter``: pixels of the frames' shorter side."""
+    with VideoFileSource(path) as source:
+        info = source.info
+    width, height = square_size(info.width, info.height, info.sample_aspect_ratio)
+    scale = shorter / min(width, height)
+    size = (round(width * scale), round(height * scale))
+    length = info.length or 0
+    if length < PAIRS * _APART:
+        yield from clip_pairs(path, PAIRS, skip=max(2, length // PAIRS), size=size)
+        return
+    for number in range(PAIRS):  # not read through: a long film takes minutes
+        yield from clip_pairs(path, 1, size=size, start=number * length / PAIRS / info.rate)
 
 
 def _views(pair: Pair, cut: tuple) -> tuple[Tensor, Views]:

@@ -1,5 +1,6 @@
 """Training photos: random crops of the pictures in a folder, and the painting."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -74,9 +75,13 @@ class Photos:
     places in any order. ``photos[step]`` is a whole batch.
     """
 
-    def __init__(self, folder: Path, *, crop: int, batch: int, seed: int) -> None:
-        """``crop``: pixels. Raises RtstyleError for a folder with fewer pictures than a batch."""
-        self.paths = list_pictures(folder)
+    def __init__(
+        self, folder: Path, *, crop: int, batch: int, seed: int, without: Iterable[Path] = ()
+    ) -> None:
+        """``crop``: pixels; ``without``: pictures to pass over where they lie in the folder, as a run's own
+        preview. Raises RtstyleError for a folder with fewer pictures than a batch."""
+        others = {path.resolve() for path in without}
+        self.paths = [path for path in list_pictures(folder) if path.resolve() not in others]
         if len(self.paths) < batch:
             raise RtstyleError(
                 f"{folder}: holds {len(self.paths)} pictures, fewer than the {batch} of a batch; "

@@ -26,13 +26,14 @@ class Plan:
     begun: tuple[Style, Network] | None  # the style to go on from, with its network; None: random weights
 
 
-def make_plan(settings: Mapping[str, Any], loss_network: str | None = None) -> Plan:
+def make_plan(settings: Mapping[str, Any]) -> Plan:
     """The plan of some settings (see ``recipe_file``); network and config are the start's where not given.
 
-    ``loss_network``: "vgg16" in place of vgg19. Without a file for the small network it does that one's
-    part too. Raises RtstyleError for what cannot work.
+    Without a file for the small network the loss network does that one's part too. Raises RtstyleError for
+    what cannot work.
     """
     materials = make_materials(settings)
+    loss_network = materials.loss_network
     if materials.full and materials.start:
         raise RtstyleError(f"full training begins from nothing, yet start is '{materials.start}'; drop one")
     begun = None
@@ -73,7 +74,7 @@ def make_card(name: str, plan: Plan) -> Style:
         recipe=recorded,
         licence=materials.licence,
         sources=tuple(materials.sources),
-        loss_network=materials.loss_network or ", ".join(measured),
+        loss_network=", ".join(measured),
         family=begun[0].family if begun else "",
     )
 

@@ -10,6 +10,8 @@ from typing import Any, get_args
 from rtstyle.errors import RtstyleError
 from rtstyle.training.recipe import Recipe
 
+LOSS_NETWORKS = ("vgg19", "vgg16")  # that may measure style
+
 
 @dataclass(frozen=True)
 class Materials:
@@ -24,7 +26,7 @@ class Materials:
     title: str = ""  # the artwork, its artist, its year
     licence: str = ""  # of the weights
     sources: list[str] = field(default_factory=list)  # where artwork and photos come from
-    loss_network: str = ""  # what the card says of it; "": the backbones' names
+    loss_network: str = ""  # "vgg16": it takes the place of vgg19
 
 
 def read_recipe_file(path: Path) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def make_materials(settings: Mapping[str, Any]) -> Materials:
         if key not in settings:
             option = "" if key == "picture" else " (--content DIR)"
             raise RtstyleError(f"{what} is not given{option}; a recipe file names it as {key} = ...")
+    if (chosen := settings.get("loss_network", "")) not in ("", *LOSS_NETWORKS):
+        raise RtstyleError(f"loss_network is {chosen!r}; allowed are {' and '.join(LOSS_NETWORKS)}")
     names = [item.name for item in fields(Materials)]
     return Materials(**{name: settings[name] for name in names if name in settings})
 

@@ -7,6 +7,7 @@ network that paints nothing is perfectly steady.
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -90,13 +91,20 @@ def middlebury_pair(folder: Path, name: str = "10") -> Pair:
     return Pair(first, second, flow, known & (torch.stack(steps).amax(0) < 0.5))
 
 
-def clip_pairs(path: Path, count: int = 8, skip: int = 10, height: int | None = None) -> Iterator[Pair]:
+def clip_pairs(
+    path: Path,
+    count: int = 8,
+    skip: int = 10,
+    size: tuple[int | None, int] | None = None,
+    start: Fraction | None = None,
+) -> Iterator[Pair]:
     """Neighbouring frames of a clip, with the flow DIS finds and its occlusion check.
 
-    ``count`` pairs at most, ``skip`` frames from each to the next; ``height``: of the frames, in pixels.
+    ``count`` pairs at most, ``skip`` frames from each to the next; ``size``: of the frames, as
+    `VideoFileSource` takes it; ``start``: of the first pair, seconds.
     """
     frames: list[Tensor] = []
-    with VideoFileSource(path, size=(None, height) if height else None) as source:
+    with VideoFileSource(path, size=size, start=start) as source:
         for index, frame in enumerate(source):
             if index % skip < 2:
                 frames.append(to_float(frame.image))

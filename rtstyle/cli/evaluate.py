@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("style", help="name or file of the style to measure")
     parser.add_argument("--painting", type=Path, required=True, help="the picture it was trained on")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos it was not trained on")
+    parser.add_argument(
+        "--photos", type=Path, required=True,
+        help="folder of photos it was not trained on; of more than 100, some from all over it",
+    )  # fmt: skip
     parser.add_argument("--size", type=int, default=480, help="shorter side of the photos in pixels (480)")
-    parser.add_argument("--clip", type=Path, action="append", default=[], help="a video to measure on")
+    parser.add_argument(
+        "--clip", type=Path, action="append", default=[], help="a video to measure on, its first 80 frames"
+    )
     parser.add_argument(
         "--flow", type=Path, action="append", default=[],
         help="a folder with two frames and their true flow (MPI-Sintel's or Middlebury's layout)",
@@ -34,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gatys", type=int, default=0, metavar="N",
-        help="optimise the pixels of the first N photos: the floor of both errors (0; minutes each)",
+        help="optimise the pixels of N photos at the style's own weights, to set beside it (0; minutes each)",
     )  # fmt: skip
     parser.add_argument(
         "--backbone-weights", type=vgg19_file, metavar="[vgg19=]FILE", help="VGG19's weights (fetched)"
@@ -50,7 +57,15 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.perception.backbones import load_backbone
     from rtstyle.styles import load_style
     from rtstyle.training.data import list_pictures, read_picture
-    from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
+    from rtstyle.training.evaluate import (
+        LAYERS,
+        MOST_PHOTOS,
+        free_name,
+        gatys_optimum,
+        load_scenes,
+        nearness,
+        steadiness,
+    )
 
     device = pick_device(options.device)
     loaded = [(name, *load_style(name)) for name in (options.style, *options.beside)]
@@ -64,9 +79,16 @@ def run(options: argparse.Namespace) -> int:
     scenes = load_scenes(options.flow, options.clip)
     backbone = load_backbone("vgg19", LAYERS, options.backbone_weights).to(device)
     painting = read_picture(options.painting, size).to(device)
-    photos = [read_picture(path, options.size) for path in paths]
+    photos = []
+    for path in paths[:: ceil(len(paths) / MOST_PHOTOS)]:
+        try:
+            photos.append(read_picture(path, options.size))
+        except RtstyleError as error:
+            print(f"rtstyle: left out: {error}", file=sys.stderr)
+    if not photos:
+        raise RtstyleError(f"{options.photos}: none of the photos there can be read")
 
-    # Photos stay on the CPU and go to the device one at a time: a hundred at 480 are a gigabyte.
+    # Photos stay on the CPU and go to the device one at a time.
     def on_device(images: list[torch.Tensor]) -> Any:
         return (image.to(device) for image in images)
 
@@ -74,21 +96,20 @@ def run(options: argparse.Namespace) -> int:
     steady: dict[str, dict[str, dict[str, float]]] = {}
     near["the photo itself"] = nearness(lambda image: image, on_device(photos), painting, backbone)
     for name, style, network in loaded:
-        label = f"{style.name} ({name})" if style.name in near else style.name
+        label = free_name(f"{style.name} ({name})" if style.name in near else style.name, near)
         for canvas in dict.fromkeys((0.0, options.canvas)):
             row = f"{label}, canvas {canvas:g}" if canvas else label
             restyle = _restyle(network, device, canvas)
             near[row] = nearness(restyle, on_device(photos), painting, backbone)
             steady[row] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
     if options.gatys:
-        optimised = photos[: options.gatys]
-        near[f"Gatys optimum ({len(optimised)} photos)"] = gatys_optimum(
-            on_device(optimised),
-            painting,
-            backbone,
-            style_weight=card.recipe.get("style_weight", 1.0),
-            content_weight=card.recipe.get("content_weight", 1.0),
-        )
+        few = photos[: options.gatys]
+        weights = {f"{kind}_weight": card.recipe.get(f"{kind}_weight", 1.0) for kind in ("style", "content")}
+        some = "1 photo" if len(few) == 1 else f"{len(few)} photos"
+        own = _restyle(loaded[0][2], device, 0.0)
+        near[f"{card.name}, {some}"] = nearness(own, on_device(few), painting, backbone)
+        shares = ":".join(f"{weight:g}" for weight in weights.values())
+        near[f"Gatys at {shares}, {some}"] = gatys_optimum(on_device(few), painting, backbone, **weights)
     if options.json:
         print_json(
             {

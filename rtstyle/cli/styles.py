@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,10 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action="list", json=False)
     actions = parser.add_subparsers(dest="action", metavar="list|show|import")
     listing = actions.add_parser("list", help="one line a style: name, network, family, title (the default)")
-    listing.add_argument("--json", action="store_true", help="all cards as one object")
+    listing.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="all cards as one object"
+    )
     show = actions.add_parser("show", help="the card of one style")
     show.add_argument("style", metavar="NAME|FILE|MIX")
-    show.add_argument("--json", action="store_true", help="the card as one object")
+    show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="the card as one object")
     bring = actions.add_parser(
         "import", help="make a style of a checkpoint of the pytorch/examples fast-neural-style family"
     )
@@ -33,9 +36,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rtstyle.styles import list_styles
+    from rtstyle.styles import list_styles, unusable_styles
 
     cards = list_styles()
+    for line in unusable_styles():
+        print(f"rtstyle: left out: {line}", file=sys.stderr)
     if options.json:
         print_json({"styles": [asdict(card) for card in cards]})
         return 0

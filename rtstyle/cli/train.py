@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,21 +96,22 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.train import train
 
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
-    plan = make_plan(_settings(options), options.loss_network)
+    plan = make_plan(_settings(options))
     recipe, materials = plan.recipe, plan.materials
-    out = options.out or Path(f"{options.picture.stem}.safetensors")
+    out = options.out or Path(f"{_as_name(options.picture.stem)}.safetensors")
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
     options.plot = options.plot or out.with_suffix(".plot.png")
     options.preview = options.preview or out.with_suffix(".preview.png")
     begins = (find_style(materials.start),) if materials.start else ()
     _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best, begins)
     used = by_backbone((*recipe.style_layers, *recipe.content_layers))
-    check_files(dict(options.backbone_weights), used, "--loss-network", spare=["small_vgg19"])
+    check_files(materials.backbone_weights, used, "--loss-network", spare=["small_vgg19"])
     device = pick_device(own_device(options.device))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     painting = read_painting(materials.picture, recipe.style_size)
-    photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed)
+    own = (materials.picture, options.preview, options.plot)  # where they lie among the photos
+    photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed, without=own)
     clips = Clips(materials.clips, crop=recipe.crop, seed=recipe.seed) if materials.clips else None
     shown = _shown(options.preview_photo, photos) if started_rank() == 0 else []
     files = materials.backbone_weights
@@ -121,7 +125,10 @@ def run(options: argparse.Namespace) -> int:
 
     # torchrun passes one Ctrl-C on several times; only a process of its own may be in a hurry.
     alone = started_count() == 1
-    with joined(device) as processes, Report(options, recipe, shown, out) as report, stopping(alone) as stop:
+    with (
+        _alone_at(out), joined(device) as processes, Report(options, recipe, shown, out) as report,
+        stopping(alone) as stop,
+    ):  # fmt: skip
         try:
             network = train(
                 recipe,
@@ -147,7 +154,7 @@ def run(options: argparse.Namespace) -> int:
             if report.best:
                 report.tell(f"the best state, of step {report.best}, is kept in {best}")
             raise
-        left_out = _left_out(processes, photos.skipped)
+        left_out = _left_out(processes, photos.skipped | (clips.skipped if clips else {}))
     if processes.rank == 0:
         save_trained(out, network, card, options.half)
         checkpoint.unlink(missing_ok=True)
@@ -170,7 +177,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = (
         read_recipe_file(options.picture) if is_recipe else {"picture": options.picture}
     )
-    for name in ("content", "clips", "start", "network", *_NUMBERS):
+    for name in ("content", "clips", "start", "network", "loss_network", *_NUMBERS):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     if options.full:
@@ -213,6 +220,30 @@ def _check_outputs(
         check_picture(getattr(options, name), overwrite=overwrite, inputs=inputs, option=f"--{name}")
 
 
+@contextmanager
+def _alone_at(out: Path) -> Iterator[None]:
+    """Refuse a second run that would write over this one's files. The first process speaks for all."""
+    from rtstyle.media.output import Claim, make_parent
+    from rtstyle.training.distributed import started_rank
+
+    if started_rank() > 0:
+        yield
+        return
+    lock = out.with_name(f".{out.stem}.lock")
+    make_parent(out)
+    claim = Claim(lock, of=out)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        claim.release()
+
+
+def _as_name(text: str) -> str:
+    """A style's name made of a picture's: `Starry Night (1)` becomes `Starry_Night_1`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or text
+
+
 def _left_out(processes: Processes, skipped: dict[Path, str]) -> list[str]:
     """Why photos were left out, of all processes."""
     return sorted({reason for own in processes.gather(skipped) for reason in own.values()})
@@ -221,7 +252,8 @@ def _left_out(processes: Processes, skipped: dict[Path, str]) -> list[str]:
 def _say_left_out(options: argparse.Namespace, reasons: list[str]) -> None:
     if reasons:
         more = [f"and {len(reasons) - _NAMED} more"] if len(reasons) > _NAMED else []
-        say(options, [f"{len(reasons)} photos were left out:", *reasons[:_NAMED], *more])
+        files = "1 file was" if len(reasons) == 1 else f"{len(reasons)} files were"
+        say(options, [f"{files} left out:", *reasons[:_NAMED], *more])
 
 
 def _named_file(text: str) -> tuple[str, str]:

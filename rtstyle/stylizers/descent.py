@@ -48,6 +48,7 @@ class Descent:
         self._objective = objective
         self._optimizer = OPTIMIZERS[optimizer]()
         self._kept: tuple[float, Tensor] | None = None  # the latest total that was accepted, and its image
+        self._totals: list[float] = []  # of the last steps, as many as are compared
 
     def step(self, part: float = 0.0) -> dict[str, float]:
         """Evaluate, move; the weighted terms of before the move. ``part``: see `Optimizer.move`.
@@ -70,7 +71,13 @@ class Descent:
         else:
             self._kept = found, self.image.clone()
             self._optimizer.move(self.image, gradient, part)
-        return {name: float(value.detach()) for name, value in terms.items()}
+        found_terms = {name: float(value.detach()) for name, value in terms.items()}
+        self._totals = [*self._totals[-OVER:], sum(found_terms.values())]
+        return found_terms
+
+    def settled(self, tolerance: float) -> bool:
+        """Whether the last `OVER` steps lowered the total by less than this share of it."""
+        return len(self._totals) > OVER and self._totals[-1] > (1 - tolerance) * self._totals[0]
 
     def state(self) -> dict[str, Any]:
         """All that decides how it goes on, as tensors and plain values; copy it before the next step."""
@@ -78,6 +85,7 @@ class Descent:
             "image": self.image,
             "done": self.done,
             "kept": self._kept,
+            "totals": list(self._totals),
             "optimizer": self._optimizer.state(),
         }
 
@@ -86,6 +94,7 @@ class Descent:
         device = self.image.device
         self.image = state["image"].to(device).clone()
         self.done, self._kept = state["done"], _moved(state["kept"], device)
+        self._totals = list(state["totals"])
         self._optimizer.restore(_moved(state["optimizer"], device))
 
 
@@ -116,15 +125,13 @@ def optimise(
     Raises RtstyleError for an unknown optimizer, and for an objective that is no number at its first image.
     """
     descent = descent or Descent(image, objective, optimizer)
-    begin, totals = perf_counter(), list[float]()
+    begin = perf_counter()
     while descent.done < steps and perf_counter() - begin < seconds:
         terms = descent.step(descent.done / steps)
-        totals.append(sum(terms.values()))
         if listener:
             listener(Step(descent.done, steps, terms, descent.image, perf_counter() - begin))
         # An L-BFGS without a search may rise for a while; that alone ends nothing.
-        settled = tolerance and len(totals) > OVER and totals[-1] > (1 - tolerance) * totals[-1 - OVER]
-        if settled or stop():
+        if (tolerance and descent.settled(tolerance)) or stop():
             break
     return descent.image
 

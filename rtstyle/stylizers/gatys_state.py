@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import fields
@@ -23,7 +24,10 @@ def write_state(path: Path, progress: Progress, facts: Facts) -> None:
     torch.save({"facts": dict(facts), "progress": parts}, held)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_bytes(held.getvalue())
+        with temporary.open("wb") as file:
+            file.write(held.getvalue())
+            file.flush()
+            os.fsync(file.fileno())  # a power cut could leave an empty file under the name otherwise
         temporary.replace(path)
     except OSError as error:
         raise RtstyleError(f"{path}: cannot be written ({error.strerror})") from error
@@ -40,6 +44,8 @@ def read_state(path: Path, facts: Facts) -> Progress | None:
         return None
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
+        if "recipe" in whole:
+            raise RtstyleError(f"{path}: is the state of a run of rtstyle train; name another output")
         before, progress = whole["facts"], Progress(**whole["progress"])
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         raise RtstyleError(
