@@ -341,11 +341,12 @@ def test_recording_is_switched_on_and_off(make: Callable[..., Live], tmp_path: P
     live.step()
     live.do("record", on=True)
     live.do("record", on=True)
-    name = live.session.state()["recording"]
+    name, seconds = (live.session.state()[key] for key in ("recording", "recorded"))
+    assert 0 <= seconds < 60
     assert name.endswith(".mkv")
     times = [live.step()[0].time for _ in range(4)]
     live.do("record")
-    assert live.session.state()["recording"] is None
+    assert live.session.state()["recording"] is live.session.state()["recorded"] is None
     live.step()
     live.end()
     frames, _ = read(tmp_path / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
@@ -36,7 +37,7 @@ class Keeper:
         self._folder, self._info, self._open, self._say = folder, info, open_mailbox, say
         self._lock = threading.Lock()
         self._recorder: Mailbox | None = None
-        self._name = ""  # of its file
+        self._name, self._since = "", 0.0  # of its file, and on time.monotonic
         self._finishing: list[Mailbox] = []  # recordings switched off
         self._writers: list[threading.Thread] = []  # of snapshots
         self._ended = False
@@ -52,8 +53,13 @@ class Keeper:
         recorder = self._recorder
         return self._name if recorder is not None and recorder.alive else None
 
+    @property
+    def recorded(self) -> float | None:
+        """Seconds since the recording began."""
+        return monotonic() - self._since if self.recording is not None else None
+
     def begin(self, recording: Recording) -> None:
-        self._name = recording.path.name
+        self._name, self._since = recording.path.name, monotonic()
         self._recorder = self._open(recording)
 
     def record(self, on: bool | None = None) -> None:

@@ -185,9 +185,9 @@ class LiveSession:
         """All there is to show, JSON-ready.
 
         styles [{name, title}], mix {name: share}, strength 0..1, canvas 0..1, split (None or 0..1), frozen,
-        mirror, tour (seconds, 0 for none), recording (None or the file's name), camera [width, height],
-        size [width, height] processed, fixed_size (bool), fps (asked), waiting (no frame for a second),
-        ended, notes [[number, line]], device, engine, stats (`Stats.recent`).
+        mirror, tour (seconds, 0 for none), recording (None or the file's name), recorded (None or seconds of
+        it), camera [width, height], size [width, height] processed, fixed_size (bool), fps (asked), waiting
+        (no frame for a second), ended, notes [[number, line]], device, engine, stats (`Stats.recent`).
         """
         newest = self._newest
         with self._lock:
@@ -196,6 +196,7 @@ class LiveSession:
             "styles": [{"name": name, "title": self._titles.get(name, name)} for name in self.palette.styles],
             **self._controls.state(),
             "recording": self._keeper.recording,
+            "recorded": self._keeper.recorded,
             "camera": list(self._camera),
             "size": list(self._size()),
             "fixed_size": self._fixed is not None,

@@ -11,7 +11,7 @@ let state = null, thumbnails = new Set(), lastNote = null;
 let touched = {}; // control -> when a hand last moved it
 let weights = {}; // of the mix, 0 to 100, as the sliders stand
 let aim = { name: "", until: 0 }; // the style last chosen, while the picture is on its way there
-let recordingSince = null, wantCamera = false, ownDelays = [], drawn = [];
+let wantCamera = false, ownDelays = [], drawn = [];
 
 const held = (name) => performance.now() - (touched[name] ?? -1e9) < HOLD;
 const touch = (name) => { touched[name] = performance.now(); };
@@ -174,9 +174,8 @@ function renderSplit(share) {
 function renderRecording() {
   const on = state.recording !== null;
   if (!held("record")) pressed("do-record", on);
-  recordingSince = on ? recordingSince ?? performance.now() : null;
   $("rec").hidden = !on;
-  const seconds = on ? Math.floor((performance.now() - recordingSince) / 1000) : 0;
+  const seconds = on ? Math.floor(state.recorded) : 0;
   text($("rec-time"), `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
   text($("do-record").lastElementChild, on ? "Stop" : "Record");
 }
