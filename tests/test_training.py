@@ -16,6 +16,10 @@ from safetensors.torch import save_file
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
+from rtstyle.stylizers import gatys_state
+from rtstyle.stylizers.gatys import Progress
+from rtstyle.training import checkpoint
+from rtstyle.training.checkpoint import State, read_state, write_state
 from rtstyle.training.data import Photos, read_picture
 from rtstyle.training.distributed import Processes, joined
 from rtstyle.training.health import FIRST_STEPS, FLAT_STEPS, LOST_STEPS, Health
@@ -449,3 +453,15 @@ def test_a_network_flat_at_the_very_end_gives_its_last_good_state(
     assert heard[-1].note == "the output turned flat at the end; the state of step 4 is taken"
     for name, weight in network.named_parameters():
         assert torch.equal(weight, kept[name]), name
+
+
+def test_the_state_of_other_work_is_named(tmp_path: Path) -> None:
+    """Both may be NAME.checkpoint; "damaged, delete it" would cost hours."""
+    gatys_state.write_state(tmp_path / "painted", Progress(0, 0, {}), {})
+    with pytest.raises(RtstyleError, match="is the state of a painting by rtstyle gatys"):
+        read_state(tmp_path / "painted", Recipe(), {})
+    network = build("swift", {"half": 4, "quarter": 8, "eighth": 8, "eighth_blocks": 1})
+    state = State.of(network, torch.optim.Adam(network.parameters()), checkpoint.Progress())
+    assert write_state(tmp_path / "trained", state, Recipe(), {}) == ""
+    with pytest.raises(RtstyleError, match="is the state of a run of rtstyle train"):
+        gatys_state.read_state(tmp_path / "trained", {})

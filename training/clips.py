@@ -1,6 +1,8 @@
 """Pairs of neighbouring frames from the user's own clips: real noise, real motion, real exposure."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +76,11 @@ def _from_all_over(path: Path, shorter: int) -> Iterator[Pair]:
     if length < PAIRS * _APART:
         yield from clip_pairs(path, PAIRS, skip=max(2, length // PAIRS), size=size)
         return
-    for number in range(PAIRS):  # not read through: a long film takes minutes
-        yield from clip_pairs(path, 1, size=size, start=number * length / PAIRS / info.rate)
+    yield from clip_pairs(path, 1, size=size)
+    for number in range(1, PAIRS):  # not read through: a long film takes minutes
+        with suppress(RtstyleError):  # it may be shorter than it claims
+            start = Fraction(number * length, PAIRS) / info.rate
+            yield from clip_pairs(path, 1, size=size, start=start)
 
 
 def _views(pair: Pair, cut: tuple) -> tuple[Tensor, Views]:

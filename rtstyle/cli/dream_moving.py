@@ -58,7 +58,7 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
     say(options, notes)
     settings: dict[str, Any] = {f"--{name.replace('_', '-')}": str(getattr(options, name)) for name in _SAME}
     # By what they hold: a mask painted anew under its old name is another one.
-    settings["weights and guide"] = activations.measure
+    settings["weights and guide"] = activations.measure()
     settings["mask"] = digest(*([] if mask is None else [mask]))
     return carry_video(
         options, source, size, DreamFrames(dream, options.seed, mask, device), settings,

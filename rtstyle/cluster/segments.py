@@ -64,7 +64,7 @@ class Stamps:
             )
         timed = sorted((pts * base, key) for pts, key in stamped if pts is not None)
         frames = [(time, key) for time, key in timed if span.holds(time)]
-        if span.start is not None and timed[0][0] < span.start:
+        if span.start is not None and timed and timed[0][0] < span.start:
             after = next((time for time, _ in timed if time >= span.start), None)
             if after is not None and span.begins_before(after):  # as the source of frames begins
                 frames.insert(0, (span.start, False))

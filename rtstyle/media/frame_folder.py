@@ -179,10 +179,12 @@ class FrameFolderSink(Sink):
             self.abandon()
         if self._open:
             self._open = False
-            if self.path.exists():
-                discard(self.path)
-            self._partial.replace(self.path)
-            self._claim.release()
+            try:
+                if self.path.exists():
+                    discard(self.path)
+                self._partial.replace(self.path)
+            finally:
+                self._claim.release()
 
     def abandon(self) -> None:
         """Leave what was written under its partial name."""

@@ -48,9 +48,6 @@ class Activations:
     Several targets are balanced: what rises is the weighted sum of logarithms, so that a layer of
     large numbers does not drown the others. For one target the way up is the same.
 
-    Attributes:
-        measure: a digest of what it measures with, backbone and guide.
-
     Args:
         guide: (3, h, w) in [0, 1].
         tile: about so many pixels a side of the parts that a large picture is seen in, each with `HALO`
@@ -67,7 +64,7 @@ class Activations:
         tile: int | None = None,
     ) -> None:
         self._backbone, self._targets, self._tile = backbone, tuple(targets), tile
-        self.measure = digest(*backbone.state_dict().values(), *([] if guide is None else [guide]))
+        self._shown_guide = guide
         self._guide: Mapping[str, Tensor] = {}
         # One forward pass at the smallest size tells how many channels there are.
         side = backbone.smallest
@@ -90,6 +87,11 @@ class Activations:
     def smallest(self) -> int:
         """The shortest side in pixels that the layers take."""
         return self._backbone.smallest
+
+    def measure(self) -> str:
+        """A digest of what is measured with: the backbone's weights and the guide."""
+        guide = [] if self._shown_guide is None else [self._shown_guide]
+        return digest(*self._backbone.state_dict().values(), *guide)
 
     def rise(self, image: Tensor) -> tuple[float, Tensor]:
         """Mean activation (by the targets' weights) of an image (3, H, W), and its gradient, (3, H, W).
