@@ -65,7 +65,12 @@ def test_folders_without_clips_are_refused(tmp_path: Path, folder: Path) -> None
         Clips(tmp_path, crop=CROP, seed=0)
 
 
-def test_upright_clips_and_all_of_a_long_one_are_learned_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", (1, 300))
+def test_upright_clips_and_all_of_a_long_one_are_learned_from(
+    apart: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtstyle.training.clips._APART", apart)  # pairs sought for, or the clip read through
+
     class Upright:
         def __call__(self, frame: Frame) -> Frame:
             return replace(frame, image=frame.image.transpose(1, 2).contiguous())

@@ -159,6 +159,15 @@ def test_the_file_of_one_process_comes_out(
         assert second.metadata["title"] == "Numbers"
 
 
+def test_a_part_within_the_last_picture_is_that_picture(tmp_path: Path) -> None:
+    source = Clip(ticks=[0, 25, 50], options=REORDERED).make(tmp_path / "in.mp4")
+    start = Fraction(101, 50)
+    frames, _ = read(source, start=start)
+    _, notes = in_segments(source, tmp_path / "out.mp4", start=start)
+    assert numbers(frames) == numbers(read(tmp_path / "out.mp4")[0]) == [2]
+    assert notes == []
+
+
 KEYED = {**REORDERED, "g": "16", "keyint_min": "16"}
 
 

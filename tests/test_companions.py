@@ -407,13 +407,15 @@ def test_a_file_that_went_away_is_refused(tmp_path: Path) -> None:
 
 def test_text_that_overlaps_is_shown_together_where_only_one_can_be(tmp_path: Path) -> None:
     """QuickTime's text shows one cue at a time; FFmpeg would put off what begins in another, by seconds."""
-    lines = ((0.2, 1.6, "SIGN"), (0.4, 0.6, "hi"), (0.8, 1.0, "you"), (0.8, 1.2, "there"), (1.8, 2, "end"))
+    lines = ((0.2, 1.6, "SIGN"), (0.4, 0.6, "hi"), (0.8, 1.0, "you"), (0.8, 1.2, "there"))
+    lines = (*lines, (1.3, 1.5, "SIGN"), (1.8, 2, "end"))
     source = Clip(50, texts=[Text(lines=lines)]).make(tmp_path / "in.mkv")
     for name in ("out.mp4", "out.mov"):
         convert(source, tmp_path / name)
         assert subtitles(tmp_path / name) == [
             (0.2, 0.4, "SIGN"), (0.4, 0.6, "SIGN\nhi"), (0.6, 0.8, "SIGN"), (0.8, 1.0, "SIGN\nyou\nthere"),
-            (1.0, 1.2, "SIGN\nthere"), (1.2, 1.6, "SIGN"), (1.8, 2.0, "end"),
+            (1.0, 1.2, "SIGN\nthere"), (1.2, 1.3, "SIGN"), (1.3, 1.5, "SIGN"), (1.5, 1.6, "SIGN"),
+            (1.8, 2.0, "end"),
         ]  # fmt: skip
     convert(source, tmp_path / "out.mkv")
     assert subtitles(tmp_path / "out.mkv")[:3] == list(lines[:3])

@@ -160,6 +160,16 @@ def test_a_descent_goes_on_from_its_state_exactly(optimizer: str) -> None:
     assert torch.equal(optimise(start, objective(), 20, descent=second), whole)
 
 
+def test_a_state_from_before_totals_were_kept_is_gone_on_from() -> None:
+    start = picture(0, 24, 24)[None]
+    first = Descent(start, objective())
+    first.step()
+    state = {name: value for name, value in first.state().items() if name != "totals"}
+    second = Descent(start, objective())
+    second.restore(state)
+    assert not second.settled(0.5) and second.done == 1
+
+
 def test_lbfgs_solves_a_quadratic() -> None:
     goal = picture(2, 8, 8, torch.float64)[None]
     scale = torch.linspace(1, 20, goal.numel(), dtype=torch.float64).view_as(goal)

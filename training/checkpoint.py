@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def write_state(path: Path, state: State, recipe: Recipe, origin: Origin) -> str
     except OSError as error:
         return f"{path}: cannot be written ({error.strerror})"
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that became read-only
+            temporary.unlink(missing_ok=True)
     return ""
 
 

@@ -19,7 +19,8 @@ from rtstyle.training.steadiness import Pair, clip_pairs
 
 PAIRS = 24  # of each clip, from all over it
 MARGIN = 1.5  # shorter side of the frames, in crops
-_APART = 30  # frames between pairs beyond which each is sought for
+_USUAL = 10  # frames between pairs where nothing tells how many there are
+_APART = 300  # frames between pairs beyond which each is sought for
 SHARE = 0.25  # of a batch's places that take a pair of frames; photos show more than a few clips do
 
 
@@ -44,9 +45,8 @@ class Clips:
             except RtstyleError as error:
                 self.skipped[path] = str(error)
                 continue
-            pairs = [pair for pair in pairs if min(pair.target.shape[-2:]) >= crop]
             if not pairs:
-                self.skipped[path] = f"{path}: holds no two frames of {crop} pixels"
+                self.skipped[path] = f"{path}: holds no two frames"
             self.pairs += pairs
         if not self.pairs:
             reason = next(iter(self.skipped.values()))
@@ -72,8 +72,8 @@ def _from_all_over(path: Path, shorter: int) -> Iterator[Pair]:
     width, height = square_size(info.width, info.height, info.sample_aspect_ratio)
     scale = shorter / min(width, height)
     size = (round(width * scale), round(height * scale))
-    length = info.length or 0
-    if length < PAIRS * _APART:
+    length = info.length or PAIRS * _USUAL
+    if length < PAIRS * _APART or path.suffix.lower() == ".avi":  # which is read from its beginning anyway
         yield from clip_pairs(path, PAIRS, skip=max(2, length // PAIRS), size=size)
         return
     yield from clip_pairs(path, 1, size=size)

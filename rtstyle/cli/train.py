@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rtstyle.networks import Network
     from rtstyle.training.data import Photos
     from rtstyle.training.distributed import Processes
+    from rtstyle.training.plan import Plan
 
 # Flags that set a number of the recipe, and what they are.
 _NUMBERS = {
@@ -82,6 +83,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from rtstyle.training.distributed import started_rank
+    from rtstyle.training.plan import make_plan
+
+    options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
+    plan = make_plan(_settings(options))
+    out = options.out or Path(f"{_as_name(options.picture.stem)}.safetensors")
+    with _alone_at(out):
+        return _train(options, plan, out)
+
+
+def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
     import torch
 
     from rtstyle.cli.train_report import Report
@@ -92,13 +104,10 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.training.data import Photos, read_painting
     from rtstyle.training.distributed import joined, own_device, started_count, started_rank
     from rtstyle.training.objective import by_backbone, load_backbones
-    from rtstyle.training.plan import make_card, make_plan, save_trained
+    from rtstyle.training.plan import make_card, save_trained
     from rtstyle.training.train import train
 
-    options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
-    plan = make_plan(_settings(options))
     recipe, materials = plan.recipe, plan.materials
-    out = options.out or Path(f"{_as_name(options.picture.stem)}.safetensors")
     checkpoint, best = out.with_suffix(".checkpoint"), out.with_suffix(".best.safetensors")
     options.plot = options.plot or out.with_suffix(".plot.png")
     options.preview = options.preview or out.with_suffix(".preview.png")
@@ -126,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
     # torchrun passes one Ctrl-C on several times; only a process of its own may be in a hurry.
     alone = started_count() == 1
     with (
-        _alone_at(out), joined(device) as processes, Report(options, recipe, shown, out) as report,
+        joined(device) as processes, Report(options, recipe, shown, out) as report,
         stopping(alone) as stop,
     ):  # fmt: skip
         try:
@@ -184,7 +193,12 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         settings |= {"full": True, "start": ""}
     elif options.start:
         settings["full"] = False
-    settings["backbone_weights"] = settings.get("backbone_weights", {}) | dict(options.backbone_weights)
+    weights: dict[str, str] = settings.get("backbone_weights", {})
+    if options.loss_network:  # those of the network it takes the place of have no use
+        weights = {
+            name: file for name, file in weights.items() if name in (options.loss_network, "small_vgg19")
+        }
+    settings["backbone_weights"] = weights | dict(options.backbone_weights)
     return settings
 
 

@@ -214,8 +214,8 @@ def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _VIDEO_NAMES and p.is_file()]
     sources = [p for p in sources if not p.stem.endswith(".partial")]  # of runs that were stopped
     sources = [p for p in sources if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    if folder.resolve().is_relative_to(target.resolve()):
-        raise RtstyleError(f"{target}: is the input folder or holds it; name another for the output")
+    if folder.resolve() == target.resolve():
+        raise RtstyleError(f"{target}: is the input folder; name another for the output")
     if target.resolve().is_relative_to(folder.resolve()):
         sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
     if not sources:

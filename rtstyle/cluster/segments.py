@@ -52,7 +52,9 @@ class Stamps:
             stream = picture_stream(container, path)
             damage = Damage()
             packets = (p for p in packets_of(container, damage) if p.stream_index == stream.index)
-            stamped = [(p.pts, p.is_keyframe) for p in packets if not p.is_discard]
+            whole = [p for p in packets if not p.is_discard]
+            stamped = [(p.pts, p.is_keyframe) for p in whole]
+            lengths = {p.pts: p.duration or 0 for p in whole}
             base, begin = Fraction(stream.time_base or 0), start_of(container)
             # What follows a jump is not where the file's own clock has it.
             loose = damage.jumps > 0 or is_broadcast(container) or container.format.name == "avi"
@@ -66,7 +68,9 @@ class Stamps:
         frames = [(time, key) for time, key in timed if span.holds(time)]
         if span.start is not None and timed and timed[0][0] < span.start:
             after = next((time for time, _ in timed if time >= span.start), None)
-            if after is not None and span.begins_before(after):  # as the source of frames begins
+            over = timed[-1][0] + lengths[round(timed[-1][0] / base)] * base
+            # As the source of frames begins.
+            if span.begins_before(after) if after is not None else over > span.start:
                 frames.insert(0, (span.start, False))
         if not frames:
             raise RtstyleError(f"{path}: no frame lies between the asked start and end")

@@ -192,7 +192,8 @@ class SubtitleConverter:
 
     def feed(self, packet: Packet | None) -> Iterator[Packet]:
         if packet is None:
-            yield from self._shown_until(None)
+            for cue in self._shown_until(None):
+                yield from self._made(*cue)
             return
         try:
             decoded = self._decode(packet)
@@ -204,24 +205,26 @@ class SubtitleConverter:
             if not isinstance(line, AssSubtitle):
                 continue
             if self._one_at_a_time:
-                yield from self._shown_until(start)
+                ended = self._shown_until(start)
                 self._shown.append((start + length, line.ass))
+                for cue in ended:
+                    yield from self._made(*cue)
             else:
                 yield from self._made(line.ass, start, length)
 
-    def _shown_until(self, time: int | None) -> Iterator[Packet]:
+    def _shown_until(self, time: int | None) -> list[tuple[bytes, int, int]]:
         """What is shown from the last one's end until then, or to the end of all: a cue for each change."""
+        cues = []
         while self._shown and (time is None or self._now < time):
             end = min(until for until, _ in self._shown)
             end = end if time is None else min(end, time)
             if end > self._now:
-                yield from self._made(
-                    _together([text for _, text in self._shown]), self._now, end - self._now
-                )
+                cues.append((_together([each for _, each in self._shown]), self._now, end - self._now))
             self._now = max(self._now, end)
             self._shown = [each for each in self._shown if each[0] > self._now]
         if time is not None:
             self._now = max(self._now, time)
+        return cues
 
     def _made(self, text: bytes, start: int, length: int) -> Iterator[Packet]:
         milliseconds = round(length * self._base * 1000)
@@ -233,6 +236,6 @@ class SubtitleConverter:
 
 
 def _together(events: list[bytes]) -> bytes:
-    """Several events of ASS as one, each on lines of its own. Of their nine fields the last is the text."""
-    texts = [event.split(b",", 8)[-1] for event in events[1:]]
-    return b"\\N".join([events[0], *texts])
+    """Several events of ASS as one, each on lines of its own, and once. The text is the last of nine."""
+    texts = dict.fromkeys(event.split(b",", 8)[-1] for event in events)
+    return b",".join(events[0].split(b",", 8)[:-1]) + b"," + b"\\N{\\r}".join(text for text in texts if text)

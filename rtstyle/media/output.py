@@ -66,16 +66,21 @@ class Claim:
         self._held: int | None = None
         if fcntl is None:
             return
-        with writing(path):
-            held = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            raise RtstyleError(f"{of or path}: another run is writing this; let it end first") from None
-        except OSError:  # a network's file system that knows no locks
-            pass
-        self._held = held
+        while self._held is None:
+            with writing(path):
+                held = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(held)
+                raise RtstyleError(f"{of or path}: another run is writing this; let it end first") from None
+            except OSError:  # a network's file system that knows no locks
+                self._held = held
+            else:
+                if path.exists() and os.path.samestat(os.fstat(held), path.stat()):
+                    self._held = held
+                else:  # the other run ended in between, and took this file away
+                    os.close(held)
 
     def release(self) -> None:
         """Let others have it. Safe to repeat."""

@@ -188,19 +188,29 @@ class VideoFileSource(Source):
         """
         start, end = self.span.start, self.span.end
         before: tuple[av.VideoFrame, Fraction | None] | None = None
+        held: tuple[Fraction, av.VideoFrame] | None = None  # until it is known when the next one comes
+        until = None
         for time, frame in self._frames:
-            until = _until(time, frame, end)
             if start is not None and time < start:
-                before, self._mended = (frame, until), self._repair.mended
+                before, self._mended = (frame, _until(time, frame, end)), self._repair.mended
                 continue
             if start is not None and before is not None and self.span.begins_before(time):
-                yield start, before[0], time if end is None else min(time, end)
+                held = start, before[0]
             before = None
+            if held is not None:
+                yield *held, time if end is None else min(time, end)
+                held = None
             if end is not None and time >= end:
                 return
-            yield time, frame, until
+            until = _until(time, frame, end)
+            if end is None:
+                yield time, frame, until
+            else:  # what a container says of a frame's length is often a guess
+                held = time, frame
         self._whole = True
-        if start is not None and before is not None and not self.span.follows:
+        if held is not None:
+            yield *held, until
+        elif start is not None and before is not None and not self.span.follows:
             frame, until = before
             if until is not None and until > start:
                 yield start, frame, until

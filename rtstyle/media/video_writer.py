@@ -69,6 +69,7 @@ class VideoFileSink(Sink):
             check_output(self.path, overwrite=overwrite)
             make_parent(self.path)
             self._claim = Claim(self._partial)
+            check_output(self.path, overwrite=overwrite)  # a run that just ended may have made it
             self._open()
         except BaseException:
             self.abandon()

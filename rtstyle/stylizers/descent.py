@@ -94,7 +94,7 @@ class Descent:
         device = self.image.device
         self.image = state["image"].to(device).clone()
         self.done, self._kept = state["done"], _moved(state["kept"], device)
-        self._totals = list(state["totals"])
+        self._totals = list(state.get("totals", []))  # older states have none
         self._optimizer.restore(_moved(state["optimizer"], device))
 
 

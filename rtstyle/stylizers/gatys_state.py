@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def write_state(path: Path, progress: Progress, facts: Facts) -> None:
     except OSError as error:
         raise RtstyleError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that became read-only
+            temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path, facts: Facts) -> Progress | None:
