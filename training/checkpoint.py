@@ -3,10 +3,8 @@
 import copy
 import hashlib
 import io
-import os
 import pickle
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rtstyle.errors import RtstyleError
+from rtstyle.media.output import write_whole
 from rtstyle.training.recipe import Recipe
 
 # Digests of what a run is made from, beside its recipe: {"picture": ..., "photos": ...}.
@@ -62,20 +61,12 @@ def write_state(path: Path, state: State, recipe: Recipe, origin: Origin) -> str
         "optimizer": state.optimizer,
         "progress": asdict(state.progress),
     }
-    temporary = path.with_name(f".{path.name}.tmp")
     held = io.BytesIO()
     torch.save(whole, held)
     try:
-        with temporary.open("wb") as file:
-            file.write(held.getvalue())
-            file.flush()
-            os.fsync(file.fileno())  # a power cut could leave an empty file under the name otherwise
-        temporary.replace(path)
+        write_whole(path, held.getvalue())
     except OSError as error:
         return f"{path}: cannot be written ({error.strerror})"
-    finally:
-        with suppress(OSError):  # a file system that became read-only
-            temporary.unlink(missing_ok=True)
     return ""
 
 

@@ -52,25 +52,24 @@ class Stamps:
             stream = picture_stream(container, path)
             damage = Damage()
             packets = (p for p in packets_of(container, damage) if p.stream_index == stream.index)
-            whole = [p for p in packets if not p.is_discard]
-            stamped = [(p.pts, p.is_keyframe) for p in whole]
-            lengths = {p.pts: p.duration or 0 for p in whole}
+            # What the packets hold is not kept: a film has gigabytes.
+            stamped = [(p.pts, p.is_keyframe, p.duration or 0) for p in packets if not p.is_discard]
             base, begin = Fraction(stream.time_base or 0), start_of(container)
             # What follows a jump is not where the file's own clock has it.
             loose = damage.jumps > 0 or is_broadcast(container) or container.format.name == "avi"
-        known = {pts for pts, _ in stamped}
+        known = {pts for pts, *_ in stamped}
         if loose or None in known or len(known) < len(stamped):
             raise RtstyleError(
                 f"{path}: cannot be cut into segments, its frames carry no times of their own or its clock"
                 " may jump; leave out --ray, or convert it to mp4 or mkv first"
             )
-        timed = sorted((pts * base, key) for pts, key in stamped if pts is not None)
-        frames = [(time, key) for time, key in timed if span.holds(time)]
+        timed = sorted((pts * base, key, length * base) for pts, key, length in stamped if pts is not None)
+        frames = [(time, key) for time, key, _ in timed if span.holds(time)]
         if span.start is not None and timed and timed[0][0] < span.start:
-            after = next((time for time, _ in timed if time >= span.start), None)
-            over = timed[-1][0] + lengths[round(timed[-1][0] / base)] * base
+            after = next((time for time, *_ in timed if time >= span.start), None)
+            last, _, length = timed[-1]
             # As the source of frames begins.
-            if span.begins_before(after) if after is not None else over > span.start:
+            if span.begins_before(after) if after is not None else last + length > span.start:
                 frames.insert(0, (span.start, False))
         if not frames:
             raise RtstyleError(f"{path}: no frame lies between the asked start and end")

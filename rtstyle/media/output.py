@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -95,6 +95,20 @@ def make_parent(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RtstyleError(f"{path.parent}: cannot make this folder ({error.strerror})") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, through a power cut too. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # else the name may come to the disk before the data
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):  # a file system that became read-only
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,10 +2,8 @@
 
 import hashlib
 import io
-import os
 import pickle
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rtstyle.errors import RtstyleError
+from rtstyle.media.output import write_whole
 from rtstyle.stylizers.gatys import Progress
 
 Facts = Mapping[str, str]  # all that decides a result, by name: option -> value, picture -> digest
@@ -23,18 +22,10 @@ def write_state(path: Path, progress: Progress, facts: Facts) -> None:
     held = io.BytesIO()
     parts = {item.name: getattr(progress, item.name) for item in fields(progress)}
     torch.save({"facts": dict(facts), "progress": parts}, held)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(held.getvalue())
-            file.flush()
-            os.fsync(file.fileno())  # a power cut could leave an empty file under the name otherwise
-        temporary.replace(path)
+        write_whole(path, held.getvalue())
     except OSError as error:
         raise RtstyleError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):  # a file system that became read-only
-            temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path, facts: Facts) -> Progress | None:
