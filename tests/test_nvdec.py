@@ -19,7 +19,7 @@ from rtstyle.cli.doctor import _of_gpu
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
-from rtstyle.media import decoding, nvdec, video_file
+from rtstyle.media import decoding, nvdec, opened
 from rtstyle.media.color import BT601, BT709, FULL, LIMITED, ColorTags, ToRgb, tags_of
 from rtstyle.media.encoders import ENCODERS, opens
 from rtstyle.media.video_file import VideoFileSource
@@ -80,9 +80,9 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*given: object) -> Iterator[object]:
         return map(Surface, real(*given)) if gpu else real(*given)
 
-    real = video_file.decode
+    real = opened.decode
     monkeypatch.setattr(nvdec, "accelerator", accelerator)
-    monkeypatch.setattr(video_file, "decode", decode)
+    monkeypatch.setattr(opened, "decode", decode)
 
 
 @contextmanager
@@ -249,7 +249,7 @@ def test_what_does_not_qualify_is_said_and_read(pretended: None, tmp_path: Path)
 def test_a_gpu_that_does_not_know_the_codec_is_said(
     monkeypatch: pytest.MonkeyPatch, pretended: None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(video_file, "decode", decoding.decode)
+    monkeypatch.setattr(opened, "decode", decoding.decode)
     path = Clip(5).make(tmp_path / "in.mkv")
     frames, notes = read_pretended(path)
     assert (numbers(frames), times(frames)) == (list(range(5)), times(read(path)[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -57,3 +58,58 @@ def asked_span(
     first = begin + (start or 0)
     origin = floor(first / time_base) * time_base
     return Span(first if start else None, None if end is None else begin + end, origin)
+
+
+class AskedFrames:
+    """The frames of a part, from when until when each is shown: where known, and within the part.
+
+    A screen recording or slides may show one picture for long: what stands there as the part begins is its
+    first, from then on.
+
+    Args:
+        frames: of the file, each with its time in seconds; they may begin before the part and end after it.
+
+    Attributes:
+        whole: whether the file was read to its end.
+    """
+
+    def __init__(self, span: Span, frames: Iterable[tuple[Fraction, av.VideoFrame]]) -> None:
+        self._span, self._frames = span, frames
+        self.whole = False
+
+    def __iter__(self) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction | None]]:
+        start, end = self._span.start, self._span.end
+        before: tuple[av.VideoFrame, Fraction | None] | None = None
+        held: tuple[Fraction, av.VideoFrame] | None = None  # until it is known when the next one comes
+        until = None
+        for time, frame in self._frames:
+            if start is not None and time < start:
+                before = frame, _until(time, frame, end)
+                continue
+            if start is not None and before is not None and self._span.begins_before(time):
+                held = start, before[0]
+            before = None
+            if held is not None:
+                yield *held, time if end is None else min(time, end)
+                held = None
+            if end is not None and time >= end:
+                return
+            until = _until(time, frame, end)
+            if end is None:
+                yield time, frame, until
+            else:  # what a container says of a frame's length is often a guess
+                held = time, frame
+        self.whole = True
+        if held is not None:
+            yield *held, until
+        elif start is not None and before is not None and not self._span.follows:
+            frame, until = before
+            if until is not None and until > start:
+                yield start, frame, until
+
+
+def _until(time: Fraction, frame: av.VideoFrame, end: Fraction | None) -> Fraction | None:
+    """Until when a frame is shown, and the end at most; None where the file does not say."""
+    length = frame.duration * Fraction(frame.time_base or 0)
+    until = time + length if length else None
+    return until if until is None or end is None else min(until, end)

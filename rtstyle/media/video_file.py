@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -21,20 +20,17 @@ from rtstyle.media.containers import (
     is_bare,
     is_broadcast,
     is_cover,
-    open_media,
-    picture_stream,
     start_of,
 )
-from rtstyle.media.decoding import Damage, decode
+from rtstyle.media.decoding import Damage
 from rtstyle.media.deinterlace import Deinterlacer
 from rtstyle.media.geometry import Orientation, fit
-from rtstyle.media.span import Span, asked_span
+from rtstyle.media.opened import OpenedVideo, stamp
+from rtstyle.media.span import AskedFrames, Span, asked_span
 from rtstyle.media.timing import TimeRepair, say_time
 
 # Broadcast clocks start anywhere: beyond this the start is moved to zero. Others are kept as they are.
 _LATEST_START = 10  # seconds
-# How far before the asked start to look for a key frame, seconds; then from the beginning.
-_RUN_UPS = (1, 10)
 
 
 class NoFrame(RtstyleError):
@@ -79,69 +75,60 @@ class VideoFileSource(Source):
         self.notes: list[str] = []
         self.loss: str | None = None
         self._device = device
-        self._gpu: torch.device | None = None  # that decodes
-        self._chroma_left = False  # of what it decodes
         self._mended = 0  # time stamps before the asked part
-        self._whole = False  # read to the end of the file
-        self._open()
+        self._file = OpenedVideo(self.path)
         try:
             self._prepare(size, start, end)
         except BaseException:
-            self._container.close()
+            self._file.close()
             raise
-
-    def _open(self) -> None:
-        with nvdec.accelerator(self._gpu) if self._gpu is not None else nullcontext() as hwaccel:
-            self._container = open_media(self.path, hwaccel)
-        try:
-            self._stream = picture_stream(self._container, self.path)
-        except BaseException:
-            self._container.close()
-            raise
-        self.damage = Damage()
 
     def _prepare(
         self, size: tuple[int | None, int] | None, start: Fraction | None, end: Fraction | None
     ) -> None:
-        self._base = Fraction(self._stream.time_base or Fraction(1, 90000))
-        rate = believable_rate(self._container, self._stream, self.path)
-        self.span = asked_span(self._container, self.path.name, start, end, self._base)
-        frames = self._decode()
+        self._base = Fraction(self._file.stream.time_base or Fraction(1, 90000))
+        rate = believable_rate(self._file.container, self._file.stream, self.path)
+        span = asked_span(self._file.container, self.path.name, start, end, self._base)
+        frames = self._file.decode(span.start)
         first = next(frames, None)
         if first is None:
-            raise RtstyleError(f"{self.path}: {why_nothing(self._stream, self.damage)}")
+            raise RtstyleError(f"{self.path}: {why_nothing(self._file.stream, self.damage)}")
         self._orientation = _orientation(first)
         if self._device is not None and self._device.type == "cuda":
-            first, frames = self._decode_on(self._device, first, frames)
+            first, frames, why = self._file.decode_on(self._device, span.start, first, frames)
+            if why:
+                self.notes.append(f"decoded by the processor, not by the GPU: {why}")
+        self.span = replace(span, read_from=self._file.read_from)
         self._tags = color.tags_of(first)
         self._first_size = (first.width, first.height)
         self._deinterlacer = Deinterlacer()
         self._repair: TimeRepair[av.VideoFrame] = TimeRepair(1 / rate, self._base)
         even = self._deinterlacer(chain([first], frames))
-        timed = self._repair((_stamp(frame), frame) for frame in even)
+        timed = self._repair((stamp(frame), frame) for frame in even)
         time, frame = next(timed)
         self._frames = chain([(time, frame)], timed)
         self._move_origin(time)
 
         width, height = self._orientation.size(*self._first_size)
-        aspect = Fraction(self._stream.sample_aspect_ratio or 1) or Fraction(1)
+        aspect = Fraction(self._file.stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._orientation.transpose:
             aspect = 1 / aspect
         if size is not None:
             width, height, aspect = fit(size, width, height, aspect)
-        length = expected_length(self._container, self._stream, self.span, rate)
+        length = expected_length(self._file.container, self._file.stream, self.span, rate)
         self.info = VideoInfo(width, height, rate, length, self._base, aspect)
         self.color = color.tags_for_output(self._tags, height)
         self._note_what_is_special(first)
 
     def __iter__(self) -> Iterator[Frame]:
         stored = self._orientation.size(self.info.width, self.info.height)
-        on_gpu = self._gpu is not None
-        to_rgb = nvdec.SurfaceToRgb(stored, self._chroma_left) if on_gpu else color.ToRgb(stored)
+        on_gpu = self._file.gpu is not None
+        to_rgb = nvdec.SurfaceToRgb(stored, self._file.chroma_left) if on_gpu else color.ToRgb(stored)
+        part = AskedFrames(self.span, self._from_reader())
         count = 0
         captions = False
         other_size: tuple[int, int] | None = None
-        for time, frame, until in self._asked():
+        for time, frame, until in part:
             if (frame.width, frame.height) != self._first_size:
                 other_size = (frame.width, frame.height)
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
@@ -153,7 +140,7 @@ class VideoFileSource(Source):
                 pinned = image.pin_memory() if self._device.type == "cuda" else image
                 image = pinned.to(self._device, non_blocking=True)
             yield Frame(image, time - self.span.origin, None if until is None else until - time)
-        if self._whole:
+        if part.whole:
             self.loss = self.loss_of(self.damage, count)
             self.notes += [self.loss] if self.loss else []
         if captions:
@@ -175,115 +162,39 @@ class VideoFileSource(Source):
         if mended := self._repair.mended - self._mended:
             none = f"the file holds no time stamps: frames are placed {float(self.info.rate):.5g} a second"
             some = f"{mended} missing or unordered time stamps were mended"
-            self.notes.append(none if mended == count or is_bare(self._container) else some)
+            self.notes.append(none if mended == count or is_bare(self._file.container) else some)
 
     def close(self) -> None:
-        self._container.close()
+        self._file.close()
 
-    def _asked(self) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction | None]]:
-        """Frames of the asked part, from when until when each is shown: where known, and within the part.
+    @property
+    def damage(self) -> Damage:
+        return self._file.damage
 
-        A screen recording or slides may show one picture for long: what stands there as the part begins is
-        its first, from then on.
-        """
-        start, end = self.span.start, self.span.end
-        before: tuple[av.VideoFrame, Fraction | None] | None = None
-        held: tuple[Fraction, av.VideoFrame] | None = None  # until it is known when the next one comes
-        until = None
+    def _from_reader(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         for time, frame in self._frames:
-            if start is not None and time < start:
-                before, self._mended = (frame, _until(time, frame, end)), self._repair.mended
-                continue
-            if start is not None and before is not None and self.span.begins_before(time):
-                held = start, before[0]
-            before = None
-            if held is not None:
-                yield *held, time if end is None else min(time, end)
-                held = None
-            if end is not None and time >= end:
-                return
-            until = _until(time, frame, end)
-            if end is None:
-                yield time, frame, until
-            else:  # what a container says of a frame's length is often a guess
-                held = time, frame
-        self._whole = True
-        if held is not None:
-            yield *held, until
-        elif start is not None and before is not None and not self.span.follows:
-            frame, until = before
-            if until is not None and until > start:
-                yield start, frame, until
+            if self.span.start is not None and time < self.span.start:
+                self._mended = self._repair.mended
+            yield time, frame
 
     def loss_of(self, damage: Damage, count: int) -> str | None:
         """One line on what damage took of a file read to its end, by its own claims; None for a whole one."""
-        guess = is_bare(self._container) or is_broadcast(self._container)
-        end = None if guess else stated_end(self._container, self._stream)
-        claimed = 0 if self.span.start is not None else self._stream.frames
+        guess = is_bare(self._file.container) or is_broadcast(self._file.container)
+        end = None if guess else stated_end(self._file.container, self._file.stream)
+        claimed = 0 if self.span.start is not None else self._file.stream.frames
         return damage.sentence(end, claimed, self.info.rate, count)
-
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """Frames from the asked start or from shortly before it; from the beginning where seeking fails."""
-        start = self.span.start
-        for run_up in _RUN_UPS:
-            # In AVI only the beginning tells by how much frames lag behind their stamps.
-            if start is None or self._container.format.name == "avi":
-                break
-            if start - run_up <= start_of(self._container):
-                break
-            try:
-                self._container.seek(int((start - run_up) / self._base), stream=self._stream)
-            except av.error.FFmpegError:
-                break
-            self.damage = Damage()
-            frames = decode(self._container, self._stream, self.damage)
-            first = next(frames, None)
-            time = None if first is None else _stamp(first)
-            if first is not None and time is not None and time <= start:
-                self.span = replace(self.span, read_from=start - run_up)
-                return chain([first], frames)
-        if start is not None:
-            self._container.close()
-            self._open()
-        return decode(self._container, self._stream, self.damage)
-
-    def _decode_on(
-        self, gpu: torch.device, first: av.VideoFrame, frames: Iterator[av.VideoFrame]
-    ) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
-        """The first frame and the others decoded by a GPU; those given, and a note, where it cannot."""
-        why = nvdec.refusal(first)
-        if not why:
-            self._container.close()
-            self._gpu = gpu
-            try:
-                self._open()
-                others = nvdec.in_reach(self._decode())
-                again = next(others, None)
-                why = nvdec.difference(again, first)
-                if again is not None and not why:
-                    self._chroma_left = bool(nvdec.chroma_left(first))
-                    return again, others
-                self._container.close()
-            except RtstyleError as error:
-                why = str(error)
-            self._gpu = None
-            self._open()
-            frames = self._decode()
-            first = next(frames, first)
-        self.notes.append(f"decoded by the processor, not by the GPU: {why}")
-        return first, frames
 
     def _move_origin(self, first: Fraction) -> None:
         """Where the output's clock starts: at the file's own zero, unless that makes no sense in a file."""
-        begin = min(start_of(self._container), first)
-        senseless = first < 0 or (is_broadcast(self._container) and begin > _LATEST_START)
+        begin = min(start_of(self._file.container), first)
+        senseless = first < 0 or (is_broadcast(self._file.container) and begin > _LATEST_START)
         if self.span != Span() or not senseless:
             return
         self.span = replace(self.span, origin=round(begin / self._base) * self._base)
         self.notes.append(f"the clock starts at {say_time(begin)}; it is moved to zero")
 
     def _note_what_is_special(self, first: av.VideoFrame) -> None:
-        extra = sum(not is_cover(s) for s in self._container.streams.video) - 1
+        extra = sum(not is_cover(s) for s in self._file.container.streams.video) - 1
         if extra:
             self.notes.append(f"{extra} more video stream{'s' * (extra > 1)} in the file: left out")
         if self._tags.is_hdr:
@@ -292,18 +203,6 @@ class VideoFileSource(Source):
         matrix = color.unreadable_matrix(first)
         if matrix is not None:
             self.notes.append(f"colour matrix {matrix} (H.273) can't be read; taken as {self._tags.matrix}")
-
-
-def _stamp(frame: av.VideoFrame) -> Fraction | None:
-    """Presentation time, seconds."""
-    return None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
-
-
-def _until(time: Fraction, frame: av.VideoFrame, end: Fraction | None) -> Fraction | None:
-    """Until when a frame is shown, and the end at most; None where the file does not say."""
-    length = frame.duration * Fraction(frame.time_base or 0)
-    until = time + length if length else None
-    return until if until is None or end is None else min(until, end)
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
