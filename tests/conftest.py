@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rtstyle import threads
-from rtstyle.live import keeping, session
+from rtstyle.live import fan, keeping
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,8 @@ def one_thread() -> Iterator[None]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For live sessions: no thread is left; a busy machine may take its time."""
     for module, name in (
-        (session, "_PATIENCE"),
-        (session, "PATIENCE"),
+        (fan, "_PATIENCE"),
+        (fan, "PATIENCE"),
         (keeping, "PATIENCE"),
         (threads, "_LIVE_PATIENCE"),
     ):

@@ -15,7 +15,7 @@ import torch
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
-from rtstyle.live import session
+from rtstyle.live import fan, session
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.session import LiveSession
 from rtstyle.media.image_file import read_image
@@ -283,7 +283,7 @@ def test_a_broken_output_is_said_once_and_closed(make: Callable[..., Live]) -> N
 def test_an_output_that_hangs_is_left_behind(
     make: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_PATIENCE", 0.05)
+    monkeypatch.setattr(fan, "_PATIENCE", 0.05)
     gate = threading.Event()
     live = make(Keeping("stuck", gate=gate))
     live.step()

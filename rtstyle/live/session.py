@@ -17,23 +17,18 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source
 from rtstyle.live.adapt import Adapt
 from rtstyle.live.controls import ACTIONS, Controls, call
-from rtstyle.live.keeping import PATIENCE, Keeper
-from rtstyle.live.outputs import Mailbox, Output
-from rtstyle.live.recording import Recording
+from rtstyle.live.fan import Fan
+from rtstyle.live.outputs import Output
 from rtstyle.live.stats import Stats
 from rtstyle.media.geometry import fit
 from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.strokes import scaled
 from rtstyle.threads import Prefetch, latest
 
-# Seconds that the end waits for outputs.
-_PATIENCE = 0.8
 # Seconds without a frame after which a source counts as waiting (a camera unplugged).
 _SILENCE = 1.0
 # Seconds that the first frame may take: a run's own seconds are counted from there.
 _FIRST = 5.0
-# Frames a recording may be behind before it loses some: a second or so of a slow disk.
-_RECORDING_DEPTH = 24
 
 Size = tuple[int, int]
 
@@ -79,7 +74,6 @@ class LiveSession:
         self.source, self.palette = source, palette
         self.stats = Stats()
         self.notes: deque[tuple[int, str]] = deque(maxlen=20)  # (number from 1, line), newest last
-        self.broken = False  # an output ended by an error
         self._titles = dict(titles or {})
         self._listener = listener
         self._fps = fps
@@ -96,12 +90,9 @@ class LiveSession:
         self._ended = False
         self._busy, self._done = False, 0.0  # with a frame, which may take long; when the last was done
         self._frames: Prefetch | None = None
-        self._outputs = list(outputs)
-        self._mailboxes: list[Mailbox] = []
-        self._keeper = Keeper(
-            Path(folder), source.info, lambda each: self._mailbox(each, _RECORDING_DEPTH), self.say
+        self._fan = Fan(
+            outputs, source.info, Path(folder), None if record is None else Path(record), self.stats, self.say
         )
-        self._first_recording = Recording(Path(record), source.info, self.say) if record is not None else None
         if hasattr(source, "listener"):
             source.listener = self.say
 
@@ -115,9 +106,7 @@ class LiveSession:
         # One core is left to capture, outputs and a browser: all threads of a frame wait for each other some
         # hundred times. On 2 cores beside a browser two threads took 78 ms a frame (p95) where one took 29.
         torch.set_num_threads(min(threads, max(1, (os.cpu_count() or 2) - 1)))
-        self._mailboxes += [self._mailbox(output) for output in self._outputs]
-        if self._first_recording is not None:
-            self._keeper.begin(self._first_recording)
+        self._fan.start()
         try:
             with latest(self.source) as frames:
                 self._frames = frames
@@ -135,7 +124,9 @@ class LiveSession:
         finally:
             call_off()
             torch.set_num_threads(threads)
-            self._finish()
+            self._quit()
+            self.stats.end()
+            self._fan.finish()
         return self.stats
 
     def _end_after(self, seconds: float | None) -> Callable[[], None]:
@@ -154,8 +145,8 @@ class LiveSession:
         ``record(on=None)``, ``quit()``. Raises RtstyleError for an unknown action, argument or value.
         """
         own = {
-            "snapshot": lambda: self._keeper.snapshot(self._pair),
-            "record": self._keeper.record,
+            "snapshot": lambda: self._fan.keeper.snapshot(self._pair),
+            "record": self._fan.keeper.record,
             "quit": self._quit,
         }
         if action not in ACTIONS:
@@ -177,6 +168,11 @@ class LiveSession:
             return self._newest if self._number() > after else None
 
     @property
+    def broken(self) -> bool:
+        """Whether an output ended by an error."""
+        return self._fan.broken
+
+    @property
     def ended(self) -> bool:
         """Whether the run is over or about to be."""
         return self._ended
@@ -195,8 +191,8 @@ class LiveSession:
         return {
             "styles": [{"name": name, "title": self._titles.get(name, name)} for name in self.palette.styles],
             **self._controls.state(),
-            "recording": self._keeper.recording,
-            "recorded": self._keeper.recorded,
+            "recording": self._fan.keeper.recording,
+            "recorded": self._fan.keeper.recorded,
             "camera": list(self._camera),
             "size": list(self._size()),
             "fixed_size": self._fixed is not None,
@@ -233,7 +229,7 @@ class LiveSession:
         with self._changed:
             self._newest = self._number() + 1, original, shown
             self._changed.notify_all()
-        self._hand_out(shown)
+        self._fan.hand_out(lambda: self._enlarged(shown))
         now = monotonic()
         stages = {"capture": taken - float(frame.time), "restyle": done - began, "compose": now - done}
         self.stats.frame(now - float(frame.time), frames.dropped + self._number(), stages)
@@ -253,27 +249,11 @@ class LiveSession:
         """At the camera's size."""
         return replace(frame, image=scaled(frame.image, self._camera))
 
-    def _hand_out(self, shown: Frame) -> None:
-        recorder = self._keeper.recorder
-        mailboxes = [*self._mailboxes, *([recorder] if recorder is not None else [])]
-        if mailboxes:
-            shown = self._enlarged(shown)
-        for mailbox in mailboxes:
-            mailbox.put(shown)
-            self.stats.dropped(mailbox.output.name, mailbox.dropped)
-
     def _size(self) -> Size:
         return self._fixed or self._adapt.size
 
     def _number(self) -> int:
         return self._newest[0] if self._newest is not None else 0
-
-    def _mailbox(self, output: Output, depth: int = 1) -> Mailbox:
-        return Mailbox(output, depth=depth, shown=self.stats.shown, failed=self._failed)
-
-    def _failed(self, line: str) -> None:
-        self.broken = True
-        self.say(line)
 
     def _quit(self) -> None:
         with self._changed:
@@ -281,18 +261,3 @@ class LiveSession:
             self._changed.notify_all()
         if self._frames is not None:
             self._frames.end()
-
-    def _finish(self) -> None:
-        """End all outputs at once, then wait for them together."""
-        self._quit()
-        self.stats.end()
-        now = monotonic()
-        recordings = self._keeper.end()
-        waits = dict.fromkeys(self._mailboxes, _PATIENCE) | dict.fromkeys(recordings, PATIENCE)
-        for mailbox in waits:
-            mailbox.end()
-        for mailbox, patience in waits.items():
-            if not mailbox.join(max(0.0, now + patience - monotonic())):
-                self.broken = self.broken or mailbox in recordings
-                self.say(f"{mailbox.output.name} does not end; it is left behind")
-        self._keeper.join()
