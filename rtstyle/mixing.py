@@ -78,6 +78,11 @@ def parse_mix(spec: Pathlike | Sequence[Pathlike] | Mapping[str, float]) -> Mix:
     return normalised({style: 1.0 if weight is None else weight for style, weight in parsed})
 
 
+def has_weights(spec: str) -> bool:
+    """Whether a mix that `parse_mix` takes has weights: ``a:1,b:1`` does, ``a,b`` does not."""
+    return not os.path.isfile(spec) and _parse_part(spec.split(",")[0], spec)[1] is not None  # noqa: PTH113
+
+
 def _parse_part(part: str, spec: str) -> tuple[str, float | None]:
     style, colon, tail = (text.strip() for text in part.rpartition(":"))
     if not colon or tail.endswith(SUFFIX) or "/" in tail or "\\" in tail:  # C:\x.safetensors has no weight

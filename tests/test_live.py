@@ -382,13 +382,33 @@ def test_figures_of_a_run_and_of_its_last_seconds(clock: Callable[[float], None]
     stats.end()
     clock(50)
     whole = stats.as_dict()
-    assert (whole["frames_in"], whole["frames_out"], whole["dropped"]) == (300, 100, 200)
-    assert (whole["seconds"], whole["fps_in"], whole["fps_out"]) == (10, 30, 10)
+    assert (whole["frames_in"], whole["frames_out"], whole["dropped"]) == (298, 100, 198), "from the first"
+    assert (whole["seconds"], whole["fps_in"], whole["fps_out"]) == (9.9, 30, 10)
     assert whole["latency_ms"]["p50"] == pytest.approx(20, rel=0.011)
     assert whole["stages_ms"]["restyle"]["p95"] == pytest.approx(10, rel=0.011)
     assert whole["outputs"]["window"]["shown"] == 1
     assert whole["outputs"]["window"]["dropped"] == 4
     assert stats.recent()["fps_out"] == 0, "nothing came for a while"
+
+
+def test_the_seconds_begin_with_the_first_picture(clock: Callable[[float], None]) -> None:
+    stats = Stats()
+    clock(60)  # loading, compiling, nobody at the camera
+    assert stats.recent()["seconds"] == stats.as_dict()["seconds"] == 0
+    for number in range(100, 121):
+        stats.frame(0.02, number, {})
+        clock(0.1)
+    whole = stats.as_dict()
+    assert (whole["frames_in"], whole["frames_out"], whole["dropped"]) == (21, 21, 0)
+    assert whole["seconds"] == pytest.approx(2.1)
+
+
+def test_what_several_recordings_lost_adds_up() -> None:
+    stats = Stats()
+    for lost in (3, 0, 2):
+        stats.dropped("recording", lost)
+    stats.shown("recording", 0.1)
+    assert stats.as_dict()["outputs"]["recording"]["dropped"] == 5
 
 
 def test_recent_figures_count_five_seconds(clock: Callable[[float], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rtstyle.cli import main
+from rtstyle.cli import live, main
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live import window
 from rtstyle.live.session import LiveSession
@@ -61,6 +61,37 @@ def test_several_outputs_at_once(clip: Path, tmp_path: Path) -> None:
     assert raw.stat().st_size % (64 * 48 * 3 // 2) == 0
     assert len(read(sent)[0]) > 0
     assert len(read(out)[0]) > 0
+
+
+def test_equal_weights_are_a_mix_and_names_alone_are_none() -> None:
+    for asked, begins in (("aa:1,bb:1", "aa:0.5+bb:0.5"), ("aa,bb", "aa")):
+        options = argparse.Namespace(
+            style=asked, strength=1.0, device="cpu", engine="eager", strokes=1.0, canvas=0.0
+        )
+        palette, names, _ = live._palette(options)
+        assert (palette.name, names) == (begins, ["aa", "bb"])
+
+
+@pytest.mark.parametrize("given", [["--port", "0"], ["--host", "127.0.0.1"], ["--certificate", "a", "b"]])
+def test_who_names_a_place_for_the_page_wants_it(given: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    live.add_arguments(parser)
+    assert live._places(parser.parse_args(["--record", "out.mkv", *given])) == (False, True)
+    assert live._places(parser.parse_args(["--record", "out.mkv"])) == (False, False)
+
+
+def test_the_rate_asked_for_is_asked_of_a_browser_too() -> None:
+    parser = argparse.ArgumentParser()
+    live.add_arguments(parser)
+    options = parser.parse_args(["--camera", "browser", "--fps", "60", "--camera-size", "5760x2880"])
+    assert live._source(options, True).info.rate == 60
+
+
+def test_nothing_is_opened_where_the_recording_cannot_be(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.mkv").touch()
+    raw = tmp_path / "raw.yuv"
+    assert run("--camera", clip, "--virtual-camera", raw, "--record", tmp_path / "there.mkv") == 1
+    assert not raw.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

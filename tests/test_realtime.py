@@ -15,7 +15,7 @@ from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import realtime
 from rtstyle.media.camera import open_camera
 from rtstyle.media.null import MemorySource
-from rtstyle.media.realtime import NetworkStream, Pace, RealTime
+from rtstyle.media.realtime import NetworkStream, Pace, RealTime, public_address
 from rtstyle.threads import latest
 from tests.media import Clip, number_of, numbers
 
@@ -173,6 +173,27 @@ def test_a_waiting_stream_stops_at_once(tmp_path: Path, monkeypatch: pytest.Monk
     with latest(source) as frames:
         next(iter(frames))
         assert lost.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("rtsp://host:554/a/b", "rtsp://host:554/a/b"),
+        ("rtsp://user:p@ss@host/s", "rtsp://host/s"),
+        ("http://host/v.cgi?user=a&pwd=secret", "http://host/v.cgi"),
+        ("http://host/a@b", "http://host/a@b"),
+        ("clip.mp4", "clip.mp4"),
+    ],
+)
+def test_what_is_secret_in_an_address_is_not_said(address: str, said: str) -> None:
+    assert public_address(address) == said
+
+
+def test_a_stream_is_made_the_size_asked_for(tmp_path: Path) -> None:
+    path = Clip(frames=3).make(tmp_path / "clip.mp4")
+    with NetworkStream(f"file:{path}", (None, 24)) as source:
+        assert (source.info.width, source.info.height) == (32, 24)
+        assert next(iter(source)).image.shape == (3, 24, 32)
 
 
 def test_a_stream_without_pictures_is_said(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import torch
 from rtstyle.engines import load_engine
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
-from rtstyle.live import fan, session
+from rtstyle.live import fan, keeping, session, snapshot
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.session import LiveSession
+from rtstyle.live.snapshot import write_pair
 from rtstyle.media.image_file import read_image
 from rtstyle.media.realtime import moment
 from rtstyle.stylizers.feedforward import FeedForward
@@ -293,6 +294,32 @@ def test_an_output_that_hangs_is_left_behind(
     _until(lambda: not any(thread.name == "rtstyle-stuck" for thread in threading.enumerate()))
 
 
+def test_an_output_that_is_slow_is_waited_for() -> None:
+    class Slow(Keeping):
+        def show(self, frame: Frame) -> None:
+            time.sleep(0.2)
+            super().show(frame)
+
+    output = Slow()
+    mailbox = Mailbox(output, depth=8)
+    for number in range(6):  # in all longer than the patience
+        mailbox.put(Frame(torch.zeros(3, 1, 1, dtype=torch.uint8), Fraction(number)))
+    mailbox.end()
+    assert mailbox.join(0.5)
+    assert len(output.frames) == 6
+
+
+def test_a_run_that_nobody_sees_ends_with_its_last_output(make: Callable[..., Live]) -> None:
+    broken = Keeping("wall", fail="the cable is out")
+    live = make(broken, watched=False)
+    live.step()
+    _until(lambda: bool(broken.ended))
+    live.source.step()
+    live._thread.join(LONG)
+    assert not live._thread.is_alive()
+    assert live.notes == ["wall ended: the cable is out", "no output is left: the run ends"]
+
+
 def test_an_error_of_the_source_is_raised_and_outputs_are_finished() -> None:
     output = Keeping()
     source = Stepped(error=RtstyleError("the camera burnt"))
@@ -334,6 +361,35 @@ def test_a_snapshot_that_cannot_be_written_is_said(make: Callable[..., Live], tm
     live.end()
     assert len(live.notes) == 1
     assert "cannot make this folder" in live.notes[0]
+
+
+def test_more_snapshots_than_a_disk_can_write_are_refused(
+    make: Callable[..., Live], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def write(folder: Path, *pair: Frame) -> Path:
+        assert gate.wait(LONG)
+        return folder / "a.png"
+
+    monkeypatch.setattr(keeping, "write_pair", write)
+    live = make(folder=tmp_path)
+    live.step()
+    threads = threading.active_count()
+    with pytest.raises(RtstyleError, match="snapshots are still being written"):
+        for _ in range(10):
+            live.do("snapshot")
+    assert threading.active_count() == threads + 1
+    gate.set()
+    live.end()
+    assert 3 <= len(live.notes) <= 4
+
+
+def test_snapshots_of_one_millisecond_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(["1", "1", "2"])
+    monkeypatch.setattr(snapshot, "timed_path", lambda folder, ending: folder / f"{next(names)}{ending}")
+    frame = Frame(torch.zeros(3, 4, 4, dtype=torch.uint8))
+    assert [write_pair(tmp_path, frame, frame).name for _ in range(2)] == ["1-restyled.png", "2-restyled.png"]
 
 
 def test_recording_is_switched_on_and_off(make: Callable[..., Live], tmp_path: Path) -> None:
@@ -381,6 +437,16 @@ def test_the_state_is_json_and_says_what_is_shown(make: Callable[..., Live]) -> 
     assert state["notes"] == [[1, "camera 0 is gone; waiting for it"]]
     assert state["stats"]["frames_out"] == 1
     assert set(state["stats"]["stages_ms"]) == {"capture", "restyle", "compose"}
+
+
+def test_a_slow_camera_is_no_missing_one(make: Callable[..., Live], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_SILENCE", 0.01)
+    source = Stepped()
+    source.info = VideoInfo(WIDTH, HEIGHT, Fraction(1, 10))
+    live = make(source=source)
+    live.step()
+    time.sleep(0.05)
+    assert not live.session.state()["waiting"]
 
 
 def test_a_slow_style_is_no_missing_camera(
@@ -459,7 +525,7 @@ def test_a_mailbox_gives_the_newest_and_finishes_what_waits() -> None:
     gate.set()
     assert mailbox.join(LONG)
     assert output.frames == [frames[0], frames[3]]
-    assert mailbox.dropped == 2
+    assert (mailbox.newly_dropped(), mailbox.newly_dropped()) == (2, 0)
     mailbox.put(frames[0])
     assert not mailbox.alive
 

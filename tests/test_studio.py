@@ -26,7 +26,7 @@ from rtstyle.live.session import LiveSession
 from rtstyle.media.drawing.scene import Scene
 from rtstyle.studio import BrowserCamera, Studio, thumbnails
 from rtstyle.studio.access import refusal
-from rtstyle.studio.jpeg import decode, encode, size
+from rtstyle.studio.jpeg import decode, encode, size, within
 from rtstyle.studio.messages import read_message
 from rtstyle.stylizers.loading import load_palette
 from tests.families import save_family
@@ -386,6 +386,54 @@ def test_browser_camera_there_and_back() -> None:
     with studio(session, camera=camera) as served:
         browse(test)
     assert list(camera) == []  # closed with the studio
+
+
+def test_the_end_of_a_session_is_told() -> None:
+    """At once with the server's own end: a page would else wait for a studio that has no reason to return."""
+    session = FakeSession()
+    session.over = False  # type: ignore[attr-defined]
+    session.state = lambda: {"ended": session.over}  # type: ignore[attr-defined, method-assign]
+
+    async def test(client: aiohttp.ClientSession) -> None:
+        async with viewer(client, served) as one, viewer(client, served) as two:
+            for socket in (one, two):
+                assert not (await receive(socket, "state"))["ended"]
+            session.over = True  # type: ignore[attr-defined]
+            closing = asyncio.create_task(asyncio.to_thread(served.close))
+            for socket in (one, two):
+                while not (await receive(socket, "state"))["ended"]:
+                    pass
+            await closing
+
+    with studio(session) as served:
+        browse(test)
+
+
+def test_a_camera_is_asked_for_pictures_that_are_taken() -> None:
+    assert within(1920, 1080) == (1920, 1080)
+    for width, height in ((5760, 2880), (8000, 100), (100, 8000), (4096, 4096)):
+        less = within(width, height)
+        assert less[0] / less[1] == pytest.approx(width / height, rel=0.02)
+        data = cv2.imencode(".jpg", np.zeros((less[1], less[0], 3), np.uint8))[1].tobytes()
+        assert decode(data).shape == (less[1], less[0], 3)
+
+
+def test_a_page_that_was_hidden_tells_nothing_of_delays() -> None:
+    async def test(client: aiohttp.ClientSession) -> None:
+        async with viewer(client, served) as socket:
+            number, _, _ = await receive(socket, "picture")
+            await asyncio.sleep(0.3)
+            await socket.send_json({"seen": number, "late": True})
+            session.number += 1
+            number, _, _ = await receive(socket, "picture")
+            await socket.send_json({"seen": number})
+            while (seen := (await receive(socket, "state"))["seen_ms"]) is None:
+                pass
+            assert seen["p99"] < 290
+
+    session = FakeSession()
+    with studio(session) as served:
+        browse(test)
 
 
 def test_a_camera_waits_behind_the_browser() -> None:

@@ -252,6 +252,58 @@ def test_the_split_follows_the_pointer(page: Any, session: LiveSession) -> None:
     eventually(lambda: session.state()["split"] is None, page)
 
 
+def test_in_full_screen_the_line_is_where_the_picture_changes(page: Any, session: LiveSession) -> None:
+    page.set_viewport_size({"width": 1600, "height": 600})
+    page.keyboard.press("e")
+    eventually(lambda: page.evaluate("Boolean(document.fullscreenElement)"), page)
+    session.do("split", on=True, position=0.2)
+    playwright.expect(page.locator("#split")).to_have_attribute("aria-valuenow", "20")
+    page.wait_for_timeout(300)
+    box, line = page.locator("#picture").bounding_box(), page.locator("#split").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(WIDTH / HEIGHT, abs=0.02)
+    assert line["x"] + line["width"] / 2 == pytest.approx(box["x"] + 0.2 * box["width"], abs=2)
+    page.locator("#do-snapshot").dispatch_event("click")
+    playwright.expect(page.locator(":fullscreen .toast", has_text="snapshot")).to_be_visible()
+    page.keyboard.press("e")
+    eventually(lambda: not page.evaluate("Boolean(document.fullscreenElement)"), page)
+    assert page.locator("body > #toasts").count() == 1
+
+
+def test_a_slider_in_the_hand_stays_there(page: Any, session: LiveSession) -> None:
+    page.locator("#mix-bob").scroll_into_view_if_needed()
+    box = page.locator("#mix-bob").bounding_box()
+    page.mouse.move(box["x"] + 9, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 9, box["y"] + box["height"] / 2, steps=4)
+    eventually(lambda: session.state()["mix"].get("bob") == pytest.approx(0.5, abs=0.01), page)
+    page.wait_for_timeout(1500)  # longer than a control that was let go follows the hand
+    assert page.locator("#mix-bob").input_value() == "100"
+    page.mouse.up()
+    playwright.expect(page.locator("#mix-bob")).to_have_value("50")
+
+
+def test_a_tour_of_any_length_is_shown_and_kept(page: Any, session: LiveSession) -> None:
+    session.do("tour", seconds=60)
+    playwright.expect(page.locator("#tour-out")).to_have_text("60 s a style")
+    page.keyboard.press("t")
+    eventually(lambda: session.state()["tour"] == 0, page)
+    page.wait_for_timeout(1000)
+    page.keyboard.press("t")
+    eventually(lambda: session.state()["tour"] == 60, page)
+
+
+def test_the_end_is_told_and_frees_the_camera(browser: Any, session: LiveSession) -> None:
+    with serve(session) as served:
+        page = open_page(browser, served)
+        page.locator("#do-camera").click()
+        playwright.expect(page.locator("#do-camera")).to_have_attribute("aria-pressed", "true")
+        session.do("quit")
+    page.wait_for_timeout(1500)  # it tries to connect again meanwhile
+    playwright.expect(page.locator("#veil-title")).to_have_text("The session has ended")
+    playwright.expect(page.locator("#do-camera")).to_have_attribute("aria-pressed", "false")
+    page.context.close()
+
+
 def test_record_and_snapshot(page: Any, session: LiveSession, tmp_path: Path) -> None:
     page.locator("#do-record").click()
     playwright.expect(page.locator("#rec-time")).to_have_text("0:01")

@@ -7,6 +7,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " 'synthetic' (a drawn scene), 'browser' (the studio viewer's own camera) (0)",
     )  # fmt: skip
     parser.add_argument("--camera-size", metavar="WxH|H", help="what to ask the camera for (its own choice)")
-    add_style_options(parser, canvas=CANVAS, unasked=f"{LIVE_STYLE} and others it mixes with")
+    add_style_options(
+        parser,
+        canvas=CANVAS,
+        unasked=f"{LIVE_STYLE} and others it mixes with",
+        several="to begin with; a,b are both at hand",
+    )
     parser.add_argument("--tour", type=float, metavar="SECONDS", help="go through the styles, so long each")
     group = parser.add_argument_group("outputs", "several at once; a window if none, or else the studio")
     group.add_argument("--window", action="store_true", help="a window; h shows its keys")
     group.add_argument("--studio", action="store_true", help="a page for the browser")
-    group.add_argument("--host", default="127.0.0.1", help="address the studio listens on (127.0.0.1)")
+    group.add_argument("--host", metavar="ADDRESS", help="what the studio listens on (127.0.0.1)")
     group.add_argument("--port", type=int, metavar="N", help="its port (8350)")
     group.add_argument(
         "--certificate", nargs=2, type=Path, metavar=("CERT", "KEY"),
@@ -58,9 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from rtstyle.live.recording import check_recording
     from rtstyle.live.session import LiveSession
     from rtstyle.media.geometry import parse_size
-    from rtstyle.media.output import make_parent
+    from rtstyle.media.output import check_writable
+    from rtstyle.media.realtime import public_address
 
     if options.duration is not None and not 0 < options.duration < 1e9:
         raise RtstyleError(f"--duration {options.duration}; allowed are seconds above 0")
@@ -71,7 +79,10 @@ def run(options: argparse.Namespace) -> int:
     if options.stats is not None:
         if options.stats.exists():
             raise RtstyleError(f"{options.stats}: exists already; write the figures to another file")
-        make_parent(options.stats)
+        check_writable(options.stats)
+    if options.record is not None:  # before any output is opened
+        check_recording(options.record)
+        check_writable(options.record)
     windowed, served = _places(options)
     size = parse_size(options.size) if options.size else None
     palette, styles, titles = _palette(options)
@@ -89,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
             folder=options.folder,
             record=options.record,
             listener=lambda line: say(options, [line]),
+            watched=windowed or served,
         )
         if options.tour is not None:
             session.do("tour", seconds=options.tour)
@@ -101,13 +113,15 @@ def run(options: argparse.Namespace) -> int:
         finally:
             _report(options, session)
     if not session.stats.latency.count:
-        raise RtstyleError(f"no frame came from --camera {options.camera}")
+        raise RtstyleError(f"no frame came from --camera {public_address(options.camera)}")
     return 1 if session.broken else 0
 
 
 def _places(options: argparse.Namespace) -> tuple[bool, bool]:
     """Whether to open a window and whether to serve the studio."""
-    windowed, served = options.window, options.studio or options.camera == "browser"
+    page = (options.host, options.port, options.certificate)  # who names them means it
+    served = options.studio or options.camera == "browser" or any(each is not None for each in page)
+    windowed = options.window
     anything = windowed or served or options.virtual_camera or options.record or options.stream
     if windowed or not anything:
         from rtstyle.live.window import why_no_window
@@ -128,7 +142,7 @@ def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[
 
     They are those asked for, or the fast default one and those that mix with it.
     """
-    from rtstyle.mixing import MOST, mixes, parse_mix
+    from rtstyle.mixing import MOST, has_weights, mixes, parse_mix
     from rtstyle.styles import list_styles, load_style, style_name
     from rtstyle.stylizers.loading import load_palette
 
@@ -141,7 +155,7 @@ def _palette(options: argparse.Namespace) -> tuple[FeedForward, list[str], dict[
     ways = (options.strength, options.device, options.engine)
     looks = {"strokes": options.strokes, "canvas": options.canvas}
     palette = load_palette(list(shares), *ways, **looks, live=True)
-    if len(set(shares.values())) > 1:  # weights were given: begin with that mix
+    if options.style is not None and has_weights(options.style):  # begin with that mix
         palette.mix = dict(zip(palette.styles, shares.values(), strict=True))
     titles = {style_name(style): load_style(style)[0].title for style in shares}
     return palette, list(shares), {name: title for name, title in titles.items() if title}
@@ -168,7 +182,8 @@ def _source(options: argparse.Namespace, served: bool) -> Source:
     if source is not None:
         return BrowserCamera(otherwise=source)
     height = size[1] if size else 480
-    return BrowserCamera((size and size[0]) or height * 4 // 3, height)
+    rate = Fraction(options.fps).limit_denominator(1001)
+    return BrowserCamera((size and size[0]) or height * 4 // 3, height, rate)
 
 
 def _outputs(options: argparse.Namespace, source: Source, note: Any) -> list[Output]:
@@ -188,11 +203,12 @@ def _serve(options: argparse.Namespace, session: LiveSession, styles: list[str],
     from rtstyle.studio import BrowserCamera, Studio, thumbnails
     from rtstyle.studio.access import is_loopback
 
+    host = "127.0.0.1" if options.host is None else options.host
     port = {} if options.port is None else {"port": options.port}
     camera = session.source if isinstance(session.source, BrowserCamera) else None
     studio = Studio(
         session,
-        options.host,
+        host,
         camera=camera,
         thumbnails=thumbnails(styles),
         certificate=options.certificate and tuple(options.certificate),
@@ -200,7 +216,7 @@ def _serve(options: argparse.Namespace, session: LiveSession, styles: list[str],
     )
     stack.enter_context(studio)
     print(f"rtstyle: open {studio.url} in a browser", file=sys.stderr)
-    if not is_loopback(options.host) and not options.certificate:
+    if not is_loopback(host) and not options.certificate:
         say(options, ["over http:// browsers of other machines watch, but give no camera; see --certificate"])
 
 

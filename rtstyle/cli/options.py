@@ -16,15 +16,21 @@ from rtstyle.stylizers.defaults import BACKBONES
 
 
 def add_style_options(
-    parser: argparse.ArgumentParser, canvas: float = 0.0, unasked: str = DEFAULT_STYLE
+    parser: argparse.ArgumentParser,
+    canvas: float = 0.0,
+    unasked: str = DEFAULT_STYLE,
+    several: str = "or a,b",
 ) -> None:
-    """``canvas`` and ``unasked``: how much of it, and which style, where nothing is asked for."""
+    """``canvas`` and ``unasked``: how much of it, and which style, where nothing is asked for.
+
+    ``several``: what names without weights are.
+    """
     group = parser.add_argument_group("style")
     group.add_argument(
         "--style",
         metavar="NAME|FILE|MIX",
-        help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 or a,b "
-        f"({unasked})",
+        help="a style by name (see 'rtstyle styles') or file; or a mix of one family, as a:0.6,b:0.4 "
+        f"{several} ({unasked})",
     )
     group.add_argument("--strength", type=share, default=1.0, metavar="0..1", help="how much style (1)")
     group.add_argument(

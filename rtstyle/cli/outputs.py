@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,24 +14,22 @@ def check_picture(path: Path, *, overwrite: bool, inputs: Sequence[Path] = (), o
     ``option``: the one that names a figure drawn beside the output.
     """
     from rtstyle.media.image_file import WRITABLE, is_image_name
-    from rtstyle.media.output import check_output, make_parent
+    from rtstyle.media.output import check_output, check_writable
 
     if not is_image_name(path):
         said = f"{option} {path}: a figure is a picture" if option else f"{path}: the last name is the output"
         raise RtstyleError(f"{said}, with one of {', '.join(WRITABLE)}")
     check_output(path, overwrite=overwrite, inputs=tuple(inputs))
-    make_parent(path)
+    check_writable(path)
 
 
 def check_style(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse a style that could not be written or loaded again, or would replace a file; make its folder."""
-    from rtstyle.media.output import check_output, make_parent, writing
+    from rtstyle.media.output import check_output, check_writable
     from rtstyle.style_file import SUFFIX, check_name
 
     if path.suffix != SUFFIX:
         raise RtstyleError(f"a style is saved as NAME{SUFFIX}; got '{path}'")
     check_name(path.stem)
     check_output(path, overwrite=overwrite, inputs=tuple(inputs))
-    make_parent(path)
-    with writing(path), tempfile.TemporaryFile(dir=path.parent):
-        pass
+    check_writable(path)

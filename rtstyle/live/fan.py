@@ -12,8 +12,8 @@ from rtstyle.live.outputs import Mailbox, Output
 from rtstyle.live.recording import Recording
 from rtstyle.live.stats import Stats
 
-# Seconds that the end waits for outputs.
-_PATIENCE = 0.8
+# Seconds that the end waits for outputs; one comes after others that hang and has less.
+_PATIENCE, _LEAST = 0.8, 0.05
 # Frames a recording may be behind before it loses some: a second or so of a slow disk.
 _RECORDING_DEPTH = 24
 
@@ -49,6 +49,13 @@ class Fan:
         self.keeper = Keeper(folder, info, lambda each: self._mailbox(each, _RECORDING_DEPTH), say)
         self._first = Recording(record, info, say) if record is not None else None
 
+    @property
+    def unheard(self) -> bool:
+        """Whether there were outputs, and the last of them has ended."""
+        recorder = self.keeper.recorder
+        mailboxes = [*self._mailboxes, *([recorder] if recorder is not None else [])]
+        return bool(mailboxes) and not any(mailbox.alive for mailbox in mailboxes)
+
     def start(self) -> None:
         """Begin the threads of the outputs, and the recording that was asked for."""
         self._mailboxes += [self._mailbox(output) for output in self._outputs]
@@ -64,7 +71,7 @@ class Fan:
         frame = shown()
         for mailbox in mailboxes:
             mailbox.put(frame)
-            self._stats.dropped(mailbox.output.name, mailbox.dropped)
+            self._stats.dropped(mailbox.output.name, mailbox.newly_dropped())
 
     def finish(self) -> None:
         """End all outputs at once, then wait for them together; one that hangs is left behind and said."""
@@ -74,7 +81,7 @@ class Fan:
         for mailbox in waits:
             mailbox.end()
         for mailbox, patience in waits.items():
-            if not mailbox.join(max(0.0, now + patience - monotonic())):
+            if not mailbox.join(max(_LEAST, now + patience - monotonic())):
                 self.broken = self.broken or mailbox in recordings
                 self._say(f"{mailbox.output.name} does not end; it is left behind")
         self.keeper.join()

@@ -1,8 +1,9 @@
-"""What is kept of a live run while it goes on: snapshots and recordings, each written by its own thread."""
+"""What is kept of a live run while it goes on: snapshots and recordings, written by threads of their own."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -15,6 +16,8 @@ from rtstyle.live.snapshot import write_pair
 
 # Seconds that the end waits for a recording or a snapshot: only a sick disk takes so long.
 PATIENCE = 5.0
+# Snapshots that may wait to be written; two frames each are in memory.
+_SNAPSHOTS = 3
 
 
 class Keeper:
@@ -39,7 +42,8 @@ class Keeper:
         self._recorder: Mailbox | None = None
         self._name, self._since = "", 0.0  # of its file, and on time.monotonic
         self._finishing: list[Mailbox] = []  # recordings switched off
-        self._writers: list[threading.Thread] = []  # of snapshots
+        self._snapshots: deque[tuple[Frame, Frame]] = deque()  # not yet written
+        self._writer: threading.Thread | None = None  # of them
         self._ended = False
 
     @property
@@ -79,20 +83,28 @@ class Keeper:
                 self.begin(Recording(timed_path(self._folder, SUFFIX), self._info, self._say))
 
     def snapshot(self, pair: tuple[Frame, Frame] | None) -> None:
-        """Write (original, restyled). RtstyleError when there is no picture yet."""
+        """Write (original, restyled). RtstyleError when there is none yet, or too many wait."""
         if pair is None:
             raise RtstyleError("no snapshot yet: no picture has come from the camera")
+        with self._lock:
+            if len(self._snapshots) >= _SNAPSHOTS:
+                raise RtstyleError("the last snapshots are still being written; try again in a moment")
+            self._snapshots.append(pair)
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="rtstyle-snapshot", daemon=True)
+                self._writer.start()
 
-        def write() -> None:
+    def _write(self) -> None:
+        while True:
+            with self._lock:
+                if not self._snapshots:
+                    self._writer = None
+                    return
+                pair = self._snapshots.popleft()
             try:
                 self._say(f"snapshot: {write_pair(self._folder, *pair)}")
             except RtstyleError as error:
                 self._say(str(error))
-
-        writer = threading.Thread(target=write, name="rtstyle-snapshot", daemon=True)
-        writer.start()
-        with self._lock:
-            self._writers = [*(each for each in self._writers if each.is_alive()), writer]
 
     def end(self) -> list[Mailbox]:
         """Nothing new is begun from now on. Returns the recordings that are still to be finished."""
@@ -103,6 +115,6 @@ class Keeper:
     def join(self) -> None:
         """Wait for snapshots under way."""
         with self._lock:
-            writers = self._writers
-        for writer in writers:
+            writer = self._writer
+        if writer is not None:
             writer.join(PATIENCE)

@@ -44,6 +44,7 @@ class Mailbox:
         self._queue = FrameQueue(depth, drop_oldest=True)
         self._shown = shown
         self._failed = failed
+        self._told = self._taken = 0  # frames dropped that were told, and frames shown
         self._thread = threading.Thread(target=self._run, name=f"rtstyle-{output.name}", daemon=True)
         self._thread.start()
 
@@ -51,10 +52,10 @@ class Mailbox:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    @property
-    def dropped(self) -> int:
-        """Frames that a newer one replaced."""
-        return self._queue.dropped
+    def newly_dropped(self) -> int:
+        """Frames that a newer one replaced, since this was asked before."""
+        before, self._told = self._told, self._queue.dropped
+        return self._told - before
 
     def put(self, frame: Frame) -> None:
         """Hand a frame over; never waits, and does nothing once the output has ended."""
@@ -65,9 +66,12 @@ class Mailbox:
         self._queue.end()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; False when the output still hangs after so many seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        """Wait for the end; False when the output hangs: so many seconds go by and it takes no frame."""
+        taken = None
+        while self.alive and taken != self._taken:
+            taken = self._taken
+            self._thread.join(seconds)
+        return not self.alive
 
     def _run(self) -> None:
         name = self.output.name
@@ -75,6 +79,7 @@ class Mailbox:
         try:
             while (frame := self._queue.get()) is not None:
                 self.output.show(frame)
+                self._taken += 1
                 self._shown(name, time.monotonic() - float(frame.time))
         except Exception as error:  # any: an output must not end the others
             broken = True

@@ -41,12 +41,7 @@ class Recording:
     name = "recording"
 
     def __init__(self, path: Path, info: VideoInfo, say: Callable[[str], None] = lambda line: None) -> None:
-        if path.suffix.lower() not in _SUFFIXES:
-            raise RtstyleError(f"{path}: a recording ends in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}")
-        if path.exists():
-            raise RtstyleError(f"{path}: exists already; record under another name")
-        if (partial := partial_path(path)).is_file():  # all that is left of it
-            raise RtstyleError(f"{partial}: is left from an earlier recording; rename or remove it first")
+        check_recording(path)
         codec, _ = choose_encoder(path, None)
         self.path = path
         self._preset = _PRESETS.get(codec)
@@ -82,6 +77,16 @@ class Recording:
         self._sink.close()
         for line in [*self._sink.notes, "recorded"]:
             self._say(f"{self.path}: {line}")
+
+
+def check_recording(path: Path) -> None:
+    """Raise RtstyleError for a path that exists or whose extension cannot be written."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise RtstyleError(f"{path}: a recording ends in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}")
+    if path.exists():
+        raise RtstyleError(f"{path}: exists already; record under another name")
+    if (partial := partial_path(path)).is_file():  # all that is left of it
+        raise RtstyleError(f"{partial}: is left from an earlier recording; rename or remove it first")
 
 
 def timed_path(folder: Path, ending: str) -> Path:

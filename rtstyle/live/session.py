@@ -25,8 +25,9 @@ from rtstyle.stylizers.feedforward import FeedForward
 from rtstyle.stylizers.strokes import scaled
 from rtstyle.threads import Prefetch, latest
 
-# Seconds without a frame after which a source counts as waiting (a camera unplugged).
-_SILENCE = 1.0
+# A source counts as waiting (a camera unplugged) after so many seconds without a frame, and as many
+# times as it takes between two.
+_SILENCE, _MISSED = 1.0, 3
 # Seconds that the first frame may take: a run's own seconds are counted from there.
 _FIRST = 5.0
 
@@ -54,6 +55,7 @@ class LiveSession:
         folder: where snapshots and recordings go, made when first used.
         record: a file to record to from the start.
         listener: told each note, a line of what happened (from any thread).
+        watched: whether anybody calls `latest`; where nobody does, the run ends with its last output.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class LiveSession:
         folder: str | Path = "rtstyle-live",
         record: str | Path | None = None,
         listener: Callable[[str], None] = lambda line: None,
+        watched: bool = True,
     ) -> None:
         if not 0 < fps <= 1000:
             raise RtstyleError(f"{fps} frames a second cannot be held; allowed are numbers above 0 to 1000")
@@ -75,8 +78,9 @@ class LiveSession:
         self.stats = Stats()
         self.notes: deque[tuple[int, str]] = deque(maxlen=20)  # (number from 1, line), newest last
         self._titles = dict(titles or {})
-        self._listener = listener
+        self._listener, self._watched = listener, watched
         self._fps = fps
+        self._silence = max(_SILENCE, _MISSED / float(source.info.rate))
         self._camera: Size = (source.info.width, source.info.height)
         fixed = None if size is None else fit(size, *self._camera, source.info.sample_aspect_ratio)[:2]
         self._fixed: Size | None = fixed
@@ -117,6 +121,9 @@ class LiveSession:
                     self._busy = True
                     self._step(frame, frames)
                     self._busy, self._done = False, monotonic()
+                    if not self._watched and self._fan.unheard:
+                        self.say("no output is left: the run ends")
+                        break
                     if self._ended:
                         break
                     if number == 0:
@@ -197,7 +204,7 @@ class LiveSession:
             "size": list(self._size()),
             "fixed_size": self._fixed is not None,
             "fps": self._fps,
-            "waiting": not self._busy and (newest is None or monotonic() - self._done > _SILENCE),
+            "waiting": not self._busy and (newest is None or monotonic() - self._done > self._silence),
             "ended": self._ended,
             "notes": notes,
             "device": str(self.palette.engine.device),

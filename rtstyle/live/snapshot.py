@@ -18,6 +18,8 @@ def write_pair(folder: Path, original: Frame, restyled: Frame) -> Path:
     Raises RtstyleError for a folder that cannot be written.
     """
     path = timed_path(folder, "-restyled.png")
+    while path.exists():  # two in one millisecond
+        path = timed_path(folder, "-restyled.png")
     make_parent(path)
     write_image(path.with_name(path.name.replace("-restyled", "-original")), Picture(original.image))
     height, width = original.image.shape[1:]

@@ -67,7 +67,8 @@ class Stats:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._begin = monotonic()
+        self._begin: float | None = None  # when the first frame was done: loading and compiling are no speed
+        self._before = 0  # frames the source gave before that one
         self._end: float | None = None
         self.latency = Series()
         self._stages: dict[str, Series] = {}
@@ -77,15 +78,19 @@ class Stats:
         self._counts: deque[tuple[float, int, int]] = deque()  # (now, seen, restyled) after each frame
 
     def frame(self, latency: float, seen: int, stages: dict[str, float]) -> None:
-        """Count one restyled frame.
+        """Count one restyled frame; with the first of them the seconds begin.
 
         Args:
             latency: seconds since its capture.
-            seen: frames the source has given so far, the dropped among them.
+            seen: frames the source has given so far, the dropped among them; those before the first restyled
+                one are not counted.
             stages: seconds spent on it, by stage.
         """
         with self._lock:
             now = monotonic()
+            if self._begin is None:
+                self._begin, self._before = now, seen - 1
+            seen -= self._before
             self._seen, self._restyled = seen, self._restyled + 1
             self.latency.add(latency, now)
             for name, seconds in stages.items():
@@ -103,27 +108,30 @@ class Stats:
             self._outputs.setdefault(output, Series()).add(seconds, monotonic())
 
     def dropped(self, output: str, frames: int) -> None:
-        """Set how many frames an output has missed so far."""
+        """Count frames that an output has missed."""
         with self._lock:
-            self._dropped[output] = frames
+            self._dropped[output] = self._dropped.get(output, 0) + frames
 
     def end(self) -> None:
         """The run is over: seconds count no further."""
         self._end = self._end or monotonic()
+
+    def _seconds(self) -> float:
+        return (self._end or monotonic()) - self._begin if self._begin is not None else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The whole run, JSON-ready: seconds, frames_in, frames_out, dropped, fps_in, fps_out (1/s),
         latency_ms {p50, p95, p99, max}, stages_ms {stage: same}, outputs {name: shown, dropped, latency_ms}.
         """
         with self._lock:
-            seconds = (self._end or monotonic()) - self._begin
+            seconds = self._seconds()
             return {
                 "seconds": round(seconds, 3),
                 "frames_in": self._seen,
                 "frames_out": self._restyled,
                 "dropped": self._seen - self._restyled,
-                "fps_in": round(self._seen / seconds, 2) if seconds else 0.0,
-                "fps_out": round(self._restyled / seconds, 2) if seconds else 0.0,
+                "fps_in": round((self._seen - 1) / seconds, 2) if seconds else 0.0,
+                "fps_out": round((self._restyled - 1) / seconds, 2) if seconds else 0.0,
                 "latency_ms": self.latency.whole(),
                 "stages_ms": {name: series.whole() for name, series in self._stages.items()},
                 "outputs": {
@@ -147,7 +155,7 @@ class Stats:
                 seconds = now - first
                 seen, restyled = after[0] - before[0], after[1] - before[1]
             return {
-                "seconds": round(now - self._begin, 3),
+                "seconds": round(self._seconds(), 3),
                 "frames_in": self._seen,
                 "frames_out": self._restyled,
                 "dropped": int(seen - restyled),

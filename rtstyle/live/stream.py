@@ -17,6 +17,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.media.color import ColorTags, FromRgb
 from rtstyle.media.geometry import pad, stretch
+from rtstyle.media.realtime import public_address
 
 _CLOCK = Fraction(1, 90000)
 _RETRY = 2.0  # seconds between attempts to reach a receiver that went away
@@ -50,8 +51,8 @@ class StreamOutput:
     def __init__(self, url: str, info: VideoInfo, say: Callable[[str], None] = lambda line: None) -> None:
         self._url = url
         # Without the key of a streaming service, which is a secret.
-        host = re.match(r"(\w+://)(?:[^/@]*@)?([^/?]*)", url)
-        self._label = f"{host[1]}{host[2]}" if host else url
+        host = re.match(r"\w+://[^/]*", public_address(url))
+        self._label = host[0] if host else url
         if not host and (Path(url).is_file() or not Path(url).suffix):
             what = "a file" if Path(url).exists() else "no address"
             raise RtstyleError(

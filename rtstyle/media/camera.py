@@ -47,7 +47,7 @@ def open_camera(spec: str, size: tuple[int | None, int] | None = None, rate: flo
     Args:
         spec: a camera ("0", "/dev/video0"), a network address ("rtsp://..."), a video file, which is
             played in real time and looped, or "synthetic", the drawn scene.
-        size: (width or None, height) to ask a camera for, and to make a file or the drawn scene.
+        size: (width or None, height) to ask a camera for, and to make a file, a stream or the drawn scene.
         rate: frames a second to ask a camera for, and to draw.
 
     Raises RtstyleError where there is no such thing.
@@ -58,7 +58,7 @@ def open_camera(spec: str, size: tuple[int | None, int] | None = None, rate: flo
         drawn = SyntheticSource(width, height, Fraction(rate).limit_denominator(1001), _DRAWN_SECONDS)
         return RealTime(drawn)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", spec):
-        return NetworkStream(spec)
+        return NetworkStream(spec, size)
     if spec.isdecimal() or spec.startswith("/dev/"):
         return Camera(spec, size, rate)
     if not Path(spec).exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -109,6 +110,13 @@ def write_whole(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):  # a file system that became read-only
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder an output goes to, and refuse one in which no file can be made. Raises RtstyleError."""
+    make_parent(path)
+    with writing(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from av.container import InputContainer
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.media import color
-from rtstyle.media.geometry import square_size
+from rtstyle.media.geometry import fit, square_size
 from rtstyle.media.video_file import VideoFileSource
 
 # Seconds behind its own clock after which playing goes on from now: a machine that slept, or is too slow.
@@ -128,6 +128,7 @@ class NetworkStream(Source):
 
     Args:
         url: rtsp, rtmp, http(s), udp, srt or another protocol of this FFmpeg build.
+        size: (width or None, height) to make the frames; the stream's own if None.
 
     Attributes:
         listener: told when the stream is lost and when it is back, a line each.
@@ -135,17 +136,18 @@ class NetworkStream(Source):
     Raises RtstyleError when the first attempt to connect fails.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, size: tuple[int | None, int] | None = None) -> None:
         self.url = url
-        self._name = re.sub(r"//[^/@]*@", "//", url)  # without user and password, for messages
+        self._name = public_address(url)
         self.listener: Callable[[str], None] = lambda line: None
         self._stopped = threading.Event()
         self._container: InputContainer | None = self._connect()
         try:
             stream = self._container.streams.video[0]
             usual = Fraction(stream.average_rate or stream.guessed_rate or 25)
-            size = square_size(stream.width, stream.height, Fraction(stream.sample_aspect_ratio or 1))
-            self.info = VideoInfo(*size, usual if 1 <= usual <= 240 else Fraction(25))
+            square = square_size(stream.width, stream.height, Fraction(stream.sample_aspect_ratio or 1))
+            made = square if size is None else fit(size, *square, Fraction(1))[:2]
+            self.info = VideoInfo(*made, usual if 1 <= usual <= 240 else Fraction(25))
         except BaseException:
             self._container.close()
             raise
@@ -217,6 +219,11 @@ class NetworkStream(Source):
         container, self._container = self._container, None
         if container is not None:
             container.close()
+
+
+def public_address(url: str) -> str:
+    """An address for messages that others may read: without user, password and query, which may be secret."""
+    return re.sub(r"(?<=//)[^/?]*@", "", url).partition("?")[0]
 
 
 def _has_all(container: InputContainer) -> bool:

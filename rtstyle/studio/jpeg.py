@@ -50,6 +50,12 @@ def decode(data: bytes) -> np.ndarray:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
 
+def within(width: int, height: int) -> tuple[int, int]:
+    """The size itself, or the largest of its shape that `decode` takes."""
+    scale = min(1.0, _LARGEST / width, _LARGEST / height, (_PIXELS / (width * height)) ** 0.5)
+    return (width, height) if scale == 1 else (int(width * scale), int(height * scale))
+
+
 def size(data: bytes) -> tuple[int, int]:
     """Width and height as the JPEG's header says (ISO 10918-1, B.2.2); nothing is decoded.
 

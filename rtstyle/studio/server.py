@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from importlib.resources import files
 from typing import Any, Protocol, Self
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
@@ -86,7 +86,7 @@ class Studio:
         self._certificate = certificate
         self.thumbnails = dict(thumbnails or {})
         self._page = {name: files("rtstyle.studio").joinpath("page", name).read_bytes() for name in _TYPES}
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._viewers: set[Viewer] = set()
         self._state: tuple[float, dict[str, Any]] = (0.0, {})
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -101,7 +101,7 @@ class Studio:
 
     @property
     def viewers(self) -> int:
-        return len(self._sockets)
+        return len(self._viewers)
 
     def state(self) -> dict[str, Any]:
         """The session's state, asked for at most every `_FRESH` seconds however many watch."""
@@ -171,9 +171,10 @@ class Studio:
             ) from error
         ready.set_result(runner.addresses[0][1])
         await self._stop.wait()
-        for each in list(self._sockets):
-            with contextlib.suppress(TimeoutError):  # a silent viewer is not waited for
-                await asyncio.wait_for(each.close(code=WSCloseCode.GOING_AWAY), 0.1)
+        self._state = (0.0, {})  # what is told last is what is now
+        for each in list(self._viewers):
+            with contextlib.suppress(TimeoutError, ConnectionError):  # a silent viewer is not waited for
+                await asyncio.wait_for(each.dismiss(), 0.1)
         await runner.cleanup()
 
     def _app(self) -> web.Application:
@@ -200,17 +201,18 @@ class Studio:
         raise web.HTTPNotFound(text="Nothing here. Open the whole address that rtstyle printed.\n")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        if len(self._sockets) >= _MOST:
+        if len(self._viewers) >= _MOST:
             raise web.HTTPServiceUnavailable(text=f"{_MOST} viewers are connected; there is no more room.\n")
         largest = _LARGEST if self.camera is not None else LONGEST
         # No compression: pictures are compressed, and a small message must not become a large one.
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT, max_msg_size=largest, compress=False)
-        self._sockets.add(socket)
+        viewer = Viewer(self, socket)
+        self._viewers.add(viewer)
         try:
             await socket.prepare(request)
-            await Viewer(self, socket).serve()
+            await viewer.serve()
         finally:
-            self._sockets.discard(socket)
+            self._viewers.discard(viewer)
         return socket
 
 

@@ -1,9 +1,10 @@
 """One viewer of the studio: a WebSocket, served at the pace that it keeps up with.
 
 Down go pictures (binary: number, the viewer's own camera stamp, JPEG) and JSON: ``hello``, ``state`` five
-times a second, ``took`` for each camera picture, ``error``. Up come ``{"do": ACTION, ...}`` with the actions
-of a session, ``{"seen": NUMBER}`` for each picture, ``{"camera": true}`` and the camera's pictures (binary:
-stamp, JPEG).
+times a second and once more at the end, ``took`` for each camera picture, ``error``. Up come
+``{"do": ACTION, ...}`` with the actions of a session, ``{"seen": NUMBER}`` for each picture (with
+``"late": true`` from a page that was hidden meanwhile), ``{"camera": true}`` and the camera's pictures
+(binary: stamp, JPEG).
 
 JPEG over WebSocket in lock-step was measured against WebRTC (aiortc) at 640x480: 17 ms there and back,
 against a jitter buffer, video coding and scaling that the page has no say in.
@@ -16,12 +17,14 @@ import math
 import struct
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from rtstyle.errors import RtstyleError
-from rtstyle.live.stats import percentiles
+from rtstyle.live.stats import WINDOW, percentiles
+from rtstyle.studio.jpeg import within
 from rtstyle.studio.messages import read_message, short
 from rtstyle.studio.pictures import Picture
 
@@ -45,7 +48,7 @@ class Viewer:
         self._sent: dict[int, Picture] = {}  # under way, by number
         self._room = asyncio.Event()
         self._room.set()
-        self._delays: deque[float] = deque(maxlen=150)  # seconds from capture to seen, of the last pictures
+        self._delays: deque[tuple[float, float]] = deque(maxlen=300)  # when, and seconds from capture to seen
         self._faults: deque[float] = deque(maxlen=_FAULTS)
         self._allowance, self._filled = float(_MESSAGES), time.monotonic()
 
@@ -81,9 +84,17 @@ class Viewer:
         """Send what is shown and how it goes."""
         await self._socket.send_json({"type": "hello", "thumbnails": list(self._studio.thumbnails)})
         while True:
-            state = {"type": "state", **self._studio.state(), **self._own_state()}
-            await self._socket.send_json(state)
+            await self._tell_state()
             await asyncio.sleep(_STATES)
+
+    async def _tell_state(self) -> None:
+        await self._socket.send_json({"type": "state", **self._studio.state(), **self._own_state()})
+
+    async def dismiss(self) -> None:
+        """Say how things stand at the end (a page then knows that the session is over), and close."""
+        if self._socket.prepared and not self._socket.closed:
+            await self._tell_state()
+        await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     def _own_state(self) -> dict[str, Any]:
         camera = self._studio.camera
@@ -93,14 +104,17 @@ class Viewer:
             "browser_camera": None
             if camera is None
             else {
-                "width": camera.info.width,
-                "height": camera.info.height,
+                **dict(zip(("width", "height"), within(camera.info.width, camera.info.height), strict=True)),
                 "rate": float(camera.info.rate),
                 "otherwise": camera.otherwise,
                 "owner": None if owner is None else "you" if owner is self else "another",
             },
-            "seen_ms": percentiles(self._delays) or None,
+            "seen_ms": percentiles(self._recent_delays()) or None,
         }
+
+    def _recent_delays(self) -> Iterable[float]:
+        now = time.monotonic()
+        return (delay for then, delay in self._delays if now - then < WINDOW)
 
     async def _listen(self) -> None:
         async for message in self._socket:
@@ -133,6 +147,8 @@ class Viewer:
         match message:
             case {"seen": int(number), **rest} if not rest:
                 self._take_seen(number)
+            case {"seen": int(number), "late": True, **rest} if not rest:
+                self._take_seen(number, late=True)
             case {"camera": bool(on), **rest} if not rest:
                 self._take_camera(on)
             case {"do": str(action), **arguments}:
@@ -146,12 +162,14 @@ class Viewer:
         except (TypeError, ValueError) as error:
             raise RtstyleError(f"action {short(action)} does not take {short(arguments)}") from error
 
-    def _take_seen(self, number: int) -> None:
+    def _take_seen(self, number: int, late: bool = False) -> None:
+        """``late``: it waited for a hidden page to be looked at again, and tells nothing of delays."""
         picture = self._sent.pop(number, None)
         if picture is not None:
-            delay = time.monotonic() - float(picture.time)
-            if 0 <= delay < 60:  # a source may stamp by another clock
-                self._delays.append(delay)
+            now = time.monotonic()
+            delay = now - float(picture.time)
+            if 0 <= delay < 60 and not late:  # a source may stamp by another clock
+                self._delays.append((now, delay))
             self._room.set()
 
     def _take_camera(self, on: bool) -> None:

@@ -53,7 +53,7 @@ export function connect(on) {
   }
 
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) unseen.splice(0).forEach((number) => write({ seen: number }));
+    if (!document.hidden) unseen.splice(0).forEach((number) => write({ seen: number, late: true }));
   });
   setInterval(() => {
     if (socket.readyState !== WebSocket.CLOSED && performance.now() - heard > SILENCE) {

@@ -9,11 +9,14 @@ const canvas = $("picture"), context = canvas.getContext("2d", { alpha: false })
 
 let state = null, thumbnails = new Set(), lastNote = null;
 let touched = {}; // control -> when a hand last moved it
+let hand = ""; // the control that is held down now
+let tour = 5; // seconds a style, that the switch asks for
 let weights = {}; // of the mix, 0 to 100, as the sliders stand
 let aim = { name: "", until: 0 }; // the style last chosen, while the picture is on its way there
+let over = false; // the session has ended, as it told itself
 let wantCamera = false, ownDelays = [], drawn = [];
 
-const held = (name) => performance.now() - (touched[name] ?? -1e9) < HOLD;
+const held = (name) => name === hand || performance.now() - (touched[name] ?? -1e9) < HOLD;
 const touch = (name) => { touched[name] = performance.now(); };
 const text = (element, value) => { if (element.textContent !== value) element.textContent = value; };
 const pressed = (id, on) => $(id).setAttribute("aria-pressed", String(Boolean(on)));
@@ -28,8 +31,9 @@ const link = connect({
   close() {
     state = null;
     document.body.classList.add("away");
-    say("status", "Reconnecting", "bad");
-    veil("The studio is not there", "Connecting again by itself, as soon as rtstyle runs.");
+    if (!over) say("status", "Reconnecting", "bad");
+    const anew = location.pathname === "/" ? "" : " If it was started anew, open the address that it printed.";
+    if (!over) veil("The studio is not there", `Connecting again by itself, as soon as there is room and rtstyle runs.${anew}`);
     drawn = [];
   },
   hello(message) { thumbnails = new Set(message.thumbnails); $("styles").replaceChildren(); },
@@ -66,10 +70,11 @@ function render() {
   text($("size"), state.camera.join(" × "));
   $("frame").style.setProperty("--aspect", state.camera[0] / state.camera[1]); // a processed size is rounded
 
-  if (state.ended) {
+  over = state.ended;
+  if (over) {
     if (wantCamera) useCamera(false); // or its light stays on, and the next session gets it unasked
     say("status", "Ended", "bad");
-    veil("The session has ended", "Start rtstyle again to go on.", true);
+    veil("The session has ended", `Start rtstyle again to go on.${location.pathname === "/" ? "" : " It prints a new address."}`, true);
   } else if (state.waiting && !state.frozen) {
     say("status", "No picture", "wait");
     const browser = state.browser_camera && !state.browser_camera.owner;
@@ -81,8 +86,8 @@ function render() {
 
   renderStyles();
   for (const each of ["strength", "canvas"]) slider(each, Math.round(100 * state[each]), (value) => `${value} %`);
-  if (state.tour && !held("tour")) $("tour-seconds").value = state.tour;
-  slider("tour-seconds", null, (value) => `${value} s a style`, "tour-out");
+  if (state.tour && !held("tour")) { tour = state.tour; $("tour-seconds").value = tour; }
+  renderTour();
   slider("travel", null, (value) => (+value ? `${(+value).toFixed(1)} s` : "at once"));
   if (!held("tour")) $("do-tour").setAttribute("aria-checked", String(state.tour > 0));
   for (const each of document.querySelectorAll(".several")) each.hidden = !several();
@@ -158,6 +163,10 @@ function renderMix() {
     fill(input);
     text(row.querySelector("output"), `${Math.round((100 * weight) / total)} %`);
   }
+}
+
+function renderTour() {
+  slider("tour-seconds", null, () => `${+tour.toFixed(1)} s a style`, "tour-out"); // it may be out of the slider's range
 }
 
 function renderSplit(share) {
@@ -297,7 +306,7 @@ function setShare(name, value) {
 function setTour(on) {
   touch("tour");
   $("do-tour").setAttribute("aria-checked", String(on));
-  link.act("tour", { seconds: on ? +$("tour-seconds").value : 0 });
+  link.act("tour", { seconds: on ? tour : 0 });
 }
 
 function setSplit(share) {
@@ -330,8 +339,14 @@ async function useCamera(on, why = "") {
 }
 
 function fullScreen() {
-  if (document.fullscreenElement) document.exitFullscreen(); else $("frame").requestFullscreen?.();
+  if (document.fullscreenElement) document.exitFullscreen(); else $("room").requestFullscreen?.();
 }
+// Nothing else is seen then.
+document.onfullscreenchange = () => (document.fullscreenElement ?? document.body).append($("toasts"));
+
+const control = (target) => (target.closest("#mix") ? "mix" : target.id === "tour-seconds" ? "tour" : target.id);
+document.addEventListener("pointerdown", ({ target }) => { hand = control(target); });
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { if (hand) touch(hand); hand = ""; });
 
 const share = (x) => {
   const { left, width } = $("frame").getBoundingClientRect();
@@ -385,8 +400,9 @@ for (const each of ["strength", "canvas"]) $(each).oninput = () => setShare(each
 $("travel").oninput = () => slider("travel", null, (value) => (+value ? `${(+value).toFixed(1)} s` : "at once"));
 $("tour-seconds").oninput = () => {
   touch("tour");
-  slider("tour-seconds", null, (value) => `${value} s a style`, "tour-out");
-  if (state?.tour) link.soon("tour", { seconds: +$("tour-seconds").value });
+  tour = +$("tour-seconds").value;
+  renderTour();
+  if (state?.tour) link.soon("tour", { seconds: tour });
 };
 $("camera-device").onchange = () => useCamera(true);
 $("help-open").onclick = () => help(true);
