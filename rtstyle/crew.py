@@ -16,6 +16,9 @@ from typing import Self
 
 from rtstyle.frame import Divisible, Frame, Stylizer, VideoInfo
 
+# PyTorch's count of threads is the process's while a crew shares its cores out: none other may ask then.
+_SHARING = threading.Lock()
+
 
 class Crew:
     """Restyles with as many threads as the stylizer asks for, each on a frame of its own.
@@ -30,8 +33,10 @@ class Crew:
     def __init__(self, stylizer: Stylizer, info: VideoInfo) -> None:
         self._stylizer = stylizer
         self._pool: ThreadPoolExecutor | None = None
-        if isinstance(stylizer, Divisible) and (size := stylizer.at_once(info.width, info.height)) > 1:
-            self._prepare, self._size, self._pool = stylizer.prepare, size, _pool(size)
+        if isinstance(stylizer, Divisible):
+            with _SHARING:
+                if (size := stylizer.at_once(info.width, info.height)) > 1:
+                    self._prepare, self._size, self._pool = stylizer.prepare, size, _pool(size)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def import_checkpoint(path: str | os.PathLike[str], name: str | None = None) -> 
         title=name.replace("_", " ").capitalize(),
         network=network.name,
         config=dict(network.config),
+        family=f"{name}-{sha256(path.read_bytes()).hexdigest()[:8]}",
         licence="unknown: ask the checkpoint's author",
         sources=(f"imported from {path.name} (pytorch/examples fast-neural-style family)",),
     )

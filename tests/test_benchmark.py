@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rtstyle.benchmark import stages
 from rtstyle.benchmark.candidates import _turns, load_candidates
 from rtstyle.benchmark.ceiling import ceilings, flop_of
 from rtstyle.benchmark.energy import Energy
@@ -28,7 +30,7 @@ from rtstyle.benchmark.figures import (
 )
 from rtstyle.benchmark.machine import cpu_model, machine_facts
 from rtstyle.benchmark.measure import fitting
-from rtstyle.benchmark.memory import peak_of
+from rtstyle.benchmark.memory import Peak, peak_of
 from rtstyle.benchmark.plain import Plain, PlainNetwork
 from rtstyle.benchmark.plot import draw_speeds
 from rtstyle.benchmark.scene import Scene, laid_out, there_and_back
@@ -39,6 +41,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.networks import build
+from rtstyle.styles import find_style
 from tests.families import save_family
 
 CPU = torch.device("cpu")
@@ -112,6 +115,37 @@ def test_cost_is_fitted_for_each_style_and_engine_seen_twice() -> None:
     assert fit["ns_per_pixel"] == pytest.approx(1e4)
 
 
+def test_of_one_size_no_cost_is_fitted() -> None:
+    runs = [{"style": "a", "engine": "eager", "network": {"fps": {"median": fps}}} for fps in (100.0, 90.0)]
+    sizes = [{"pixels": 1000, "runs": runs}, {"pixels": 1000, "runs": runs}]
+    assert linear_fits(sizes) == []
+
+
+def test_styles_of_one_name_are_two(tmp_path: Path) -> None:
+    path = find_style("tiny")
+    other = tmp_path / path.name
+    other.write_bytes(path.read_bytes())
+    found, _ = load_candidates(["tiny", str(other)], ["eager"], "cpu")
+    assert [each.label for each in found] == ["tiny, eager", f"{other}, eager"]
+
+
+def test_what_an_engine_compiles_is_no_latency(tmp_path: Path) -> None:
+    calls = []
+
+    class Slow:
+        def __call__(self, frame: Frame) -> Frame:
+            calls.append(frame)
+            time.sleep(0.2 if len(calls) == 1 else 0)
+            return frame
+
+    sample = stages.network_latency(Scene(frames(2, 8, 8), tmp_path), Slow(), 0.01, CPU)
+    assert max(sample.latencies) < 0.2
+    calls.clear()
+    scene = Scene(frames(4, 32, 32), tmp_path)
+    scene.write_clip(4)
+    assert max(stages.video_latency(scene, Slow(), 0.01, None).latencies) < 0.2
+
+
 def test_rounding_keeps_whole_numbers_and_four_digits() -> None:
     assert rounded({"a": [1.23456, 123456], "b": (0.000123456, None)}) == {
         "a": [1.235, 123456],
@@ -177,8 +211,8 @@ def test_machine_facts_name_processor_threads_and_versions(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
 def test_peak_memory_is_the_commands_own() -> None:
-    peak = peak_of(["--version"])
-    assert peak is not None
+    peak, gpu = peak_of(["--version"])
+    assert peak is not None and gpu is None
     assert 1e6 < peak < 1e8  # no PyTorch in it; this process has several times that
 
 
@@ -329,7 +363,16 @@ def test_one_run_of_everything(
     monkeypatch.setattr("rtstyle.benchmark.scene.HELD", 4)
     monkeypatch.setattr("rtstyle.benchmark.measure.SETTLED", (3, 2**20))
     plot = tmp_path / "speed.png"
-    arguments = ["--sizes", "48x32,64x48", "--styles", "tiny", "--engines", "eager", "--compare", "--json"]
+    arguments = [
+        "--sizes",
+        "48x32,64x48,64x48",
+        "--styles",
+        "tiny",
+        "--engines",
+        "eager",
+        "--compare",
+        "--json",
+    ]
     how = ["--seconds", "0.01", "--rounds", "2", "--plot", str(plot), "--device", "cpu"]
     assert main(["benchmark", *arguments, *how]) == 0
     said = capsys.readouterr()
@@ -367,7 +410,7 @@ def test_one_run_of_everything(
 def test_lines_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr("rtstyle.benchmark.ceiling._ENOUGH", 0.01)
     monkeypatch.setattr("rtstyle.benchmark.ceiling.SIDES", {"cpu": 64})
-    monkeypatch.setattr("rtstyle.benchmark.measure.peak_of", lambda arguments: 123_000_000)
+    monkeypatch.setattr("rtstyle.benchmark.measure.peak_of", lambda arguments: Peak(123_000_000, 45_000_000))
     clip = Scene(frames(6, 64, 96), tmp_path)
     clip.write_clip(6)
     arguments = ["--input", str(clip.clip), "--sizes", "32", "--styles", "tiny", "--engines", "eager"]
@@ -376,7 +419,7 @@ def test_lines_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert said.err == ""
     assert "\n48x32\n" in said.out  # the input's shape
     assert "of its slowest stage alone" in said.out and "% of all cores' time was used" in said.out
-    assert "123 MB at most" in said.out
+    assert "123 MB at most" in said.out and "45 MB of the GPU's" in said.out
     assert "two sizes or more" in said.out
 
 

@@ -1,6 +1,7 @@
 """Several frames at once: the same frames, in order, and nothing left behind."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
@@ -171,6 +172,33 @@ def test_threads_share_the_cores_and_the_callers_count_stays() -> None:
     finally:
         torch.set_num_threads(before)
     assert set(counts) == {2}
+
+
+def test_crews_made_at_once_have_all_threads_each() -> None:
+    """While one shares the cores out, PyTorch's count is 1 for whoever asks for the first time."""
+
+    class Asking(Meeting):
+        def at_once(self, width: int, height: int) -> int:
+            time.sleep(0.001)
+            return torch.get_num_threads()
+
+    before, sizes = torch.get_num_threads(), []
+
+    def make() -> None:
+        with Crew(Asking(2), VideoInfo(8, 8, Fraction(25))) as crew:
+            sizes.append(crew._size if crew._pool else 1)
+
+    torch.set_num_threads(4)
+    try:
+        for _ in range(20):
+            makers = [threading.Thread(target=make) for _ in range(3)]
+            for maker in makers:
+                maker.start()
+            for maker in makers:
+                maker.join()
+    finally:
+        torch.set_num_threads(before)
+    assert sizes == [4] * 60
 
 
 def test_large_frames_are_fewer_at_once() -> None:

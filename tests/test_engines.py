@@ -158,3 +158,18 @@ def test_auto_does_without_an_openvino_that_cannot_be_imported(
     monkeypatch.setattr("rtstyle.engines.missing", lambda engine: "")
     monkeypatch.setitem(sys.modules, "rtstyle.engines.openvino", None)
     assert load_engine(network, device="cpu").name == "eager"
+
+
+@pytest.mark.parametrize("engine", ["eager", "openvino"])
+def test_what_was_loaded_in_inference_mode_can_be_changed_outside(engine: str) -> None:
+    if missing(engine):
+        pytest.skip(missing(engine))
+    nets = [build("swift", {"half": 4, "quarter": 8, "eighth": 8, "eighth_blocks": 1}) for _ in range(2)]
+    image = torch.randint(0, 256, (3, 24, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        inside = load_engine(nets[0], engine, "cpu")
+        copied = inside.copy()
+        inside(image)
+    for each in (inside, copied):
+        each.load(nets[1].state_dict())
+        assert torch.equal(each(image), load_engine(nets[1], engine, "cpu")(image))

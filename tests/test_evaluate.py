@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import save_file
 
 from rtstyle.cli import main
+from rtstyle.cli.evaluate import _own_weights
 from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
 from rtstyle.style_file import Style, save_style
-from rtstyle.training.evaluate import LAYERS, gatys_optimum, nearness, steadiness
+from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
 from rtstyle.training.steadiness import Pair, exposure_ratio, flicker_ratio, flow_pair, warped_error
+from tests.media import Clip
 
 
 def weights() -> dict[str, torch.Tensor]:
@@ -99,6 +101,12 @@ def test_a_folder_without_flow_is_refused(tmp_path: Path) -> None:
         flow_pair(tmp_path)
 
 
+def test_a_clip_of_one_frame_is_named(tmp_path: Path) -> None:
+    path = Clip(frames=1).make(tmp_path / "one.mp4")
+    with pytest.raises(RtstyleError, match=r"one\.mp4: holds no two frames"):
+        load_scenes([], [path])
+
+
 def test_sintel_reads_as_published(assets: Path) -> None:
     """The clip's own error over visible pixels with the true flow, as known for this pair."""
     pair = flow_pair(assets / "flow" / "sintel_easy")
@@ -120,7 +128,12 @@ def test_the_command_measures_and_compares(
     for name in ("one", "two"):
         torch.manual_seed(len(name) + ord(name[0]))
         network = build("swift", {"half": 4, "quarter": 8, "eighth": 8, "eighth_blocks": 1})
-        save_style(tmp_path / f"{name}.safetensors", network, Style(name=name, title="Stripes"))
+        recipe = {"style_weight": 8.0, "content_weight": 2.0}
+        recipe |= {
+            "style_layers": {"vgg19.relu1_1": 1.0, "vgg19.relu3_1": 4.0},
+            "content_layers": {"a.b": 0.5},
+        }
+        save_style(tmp_path / f"{name}.safetensors", network, Style(name, title="Stripes", recipe=recipe))
     arguments = ["evaluate", str(tmp_path / "one.safetensors"), "--painting", str(tmp_path / "0.png")]
     arguments += ["--photos", str(folder), "--size", "40", "--device", "cpu", "--gatys", "1"]
     arguments += ["--beside", str(tmp_path / "two.safetensors")]
@@ -132,8 +145,13 @@ def test_the_command_measures_and_compares(
         "one",
         "two",
         "one, 1 photo",
-        "Gatys at 1:1, 1 photo",
+        "Gatys at 40:1, 1 photo",
     ]
+    save_style(tmp_path / "bare.safetensors", network, Style("bare"))
+    assert main(["evaluate", str(tmp_path / "bare.safetensors"), *arguments[2:]]) == 1
+    assert "the card of 'bare' has none" in capsys.readouterr().err
+    fast = Style("fast", recipe={"teacher": str(tmp_path / "one.safetensors")})
+    assert _own_weights(fast) == {"style_weight": 40, "content_weight": 1}, "its teacher's"
     assert set(found["steadiness"]) == {"one", "two"} and found["photos"] == 2
     assert main([*arguments[:-4], "--canvas", "0.5", "--beside", *arguments[-3:]]) == 0
     table = capsys.readouterr().out

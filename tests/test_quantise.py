@@ -163,3 +163,7 @@ def test_too_few_photos_are_refused(
     (tmp_path / "photos" / "7.png").unlink()
     assert main(["quantise", "mine", *options]) == 1
     assert "7 photos are too few; give 8 or more" in capsys.readouterr().err
+    (tmp_path / "photos" / "7.png").write_text("no picture")
+    assert main(["quantise", "mine", *options]) == 1
+    said = capsys.readouterr().err
+    assert "left out: " in said and "7.png" in said and "7 photos are too few" in said

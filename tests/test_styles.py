@@ -292,6 +292,7 @@ def test_an_imported_checkpoint_gives_the_familys_picture(tmp_path: Path, kind: 
     else:
         torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
     style, ours = import_checkpoint(path)
+    assert style.family.startswith(f"{style.name}-"), "what is trained on from here mixes with it"
     assert (style.name, style.network) == ("my_mosaic", "johnson")
     picture = torch.randint(0, 256, (3, 36, 44), dtype=torch.uint8)
     assert difference(theirs, ours, picture) < 0.01

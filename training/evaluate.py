@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.losses import content_error, gram, style_error
 from rtstyle.training.steadiness import (
@@ -111,7 +112,10 @@ def load_scenes(flows: Iterable[Path], clips: Iterable[Path]) -> dict[str, list[
     for folder in flows:
         scenes[free_name(f"flow {folder.name}", scenes)] = [flow_pair(folder)]
     for clip in clips:
-        scenes[free_name(f"clip {clip.stem}", scenes)] = list(clip_pairs(clip))
+        pairs = list(clip_pairs(clip))
+        if not pairs:
+            raise RtstyleError(f"{clip}: holds no two frames to compare")
+        scenes[free_name(f"clip {clip.stem}", scenes)] = pairs
     return scenes
 
 

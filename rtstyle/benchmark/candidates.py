@@ -30,6 +30,7 @@ class Candidate:
     """One stylizer to be measured, and what it showed when it was warmed up at the present size."""
 
     style: str  # as it was asked for
+    name: str  # of the style; as it was asked for where another has the same
     engine: str
     stylizer: Stylizer
     device: torch.device  # where it restyles
@@ -42,7 +43,7 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        return f"{style_name(self.style)}, {self.engine}"
+        return f"{self.name}, {self.engine}"
 
     def warm_up(self, scene: Scene, seconds: float) -> None:
         """Restyle some frames; sets `images`, and `frames` such that a run takes about that many seconds.
@@ -87,18 +88,22 @@ def load_candidates(
     if unknown := [name for name in engines if name not in ENGINES]:
         raise RtstyleError(f"no engine named '{unknown[0]}'; there are: {', '.join(ENGINES)}")
     found, notes = [], []
+    short = [style_name(style) for style in styles]
     for style in styles:
+        name = style_name(style) if short.count(style_name(style)) == 1 else style
         network = load_style(style)[1]
         for engine in engines or ENGINES:
             try:
                 stylizer = load_stylizer(style, device=device, engine=engine)
             except RtstyleError as error:
-                notes.append(f"{style_name(style)} by {engine} is left out: {error}")
+                notes.append(f"{name} by {engine} is left out: {error}")
                 continue
             place, torch_runs = stylizer.device, isinstance(stylizer.engine, Eager)
             kind = name_of(getattr(stylizer.engine, "dtype", torch.float32))
             needed = network.bytes_per_pixel if place.type == "cpu" else 0
-            found.append(Candidate(style, engine, stylizer, place, network, needed, kind, not torch_runs))
+            found.append(
+                Candidate(style, name, engine, stylizer, place, network, needed, kind, not torch_runs)
+            )
     if not found:
         raise RtstyleError(notes[-1])
     return found, notes
@@ -113,6 +118,6 @@ def plain_candidates(device: torch.device) -> list[Candidate]:
         "compiled": torch.compile(network, dynamic=False),
     }
     return [
-        Candidate(PLAIN, name, Plain(way, device), device, network, needed, "float32")
-        for name, way in ways.items()
+        Candidate(PLAIN, PLAIN, engine, Plain(way, device), device, network, needed, "float32")
+        for engine, way in ways.items()
     ]

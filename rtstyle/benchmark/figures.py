@@ -21,7 +21,6 @@ class Sample:
     seconds: float
     latencies: list[float] = field(default_factory=list)  # seconds, one a frame; empty where frames overlap
     joules: float | None = None
-    gpu_bytes: int | None = None  # PyTorch's peak on the GPU
     busy: float | None = None  # share of all cores' time that was used
 
     @property
@@ -110,7 +109,7 @@ def linear_fits(sizes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     points[name].append((size["pixels"], 1 / run[what]["fps"]["median"]))
     found = []
     for (style, engine, what), measured in points.items():
-        if len(measured) > 1:
+        if len(dict(measured)) > 1:  # of one size alone nobody can tell what is fixed
             line = fit_line(*zip(*measured, strict=True))
             found.append(
                 {

@@ -19,10 +19,9 @@ PACKAGES = ("torch", "av", "openvino")
 
 def machine_facts(device: torch.device) -> dict[str, Any]:
     """JSON-ready. `load` is how many processes wanted a core in the last minute: other work's, too."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": cpu_model(),
-        "cores": usable,
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "device": str(device),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
@@ -33,6 +32,12 @@ def machine_facts(device: torch.device) -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "ffmpeg": av.ffmpeg_version_info,
     }
+
+
+def usable_cores() -> int:
+    """How many this process may use; 1 where the system does not say."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
 
 
 def cpu_model(facts: Path = Path("/proc/cpuinfo")) -> str:

@@ -13,10 +13,9 @@ from rtstyle.benchmark.candidates import PLAIN, Candidate
 from rtstyle.benchmark.ceiling import flop_of
 from rtstyle.benchmark.energy import Energy
 from rtstyle.benchmark.figures import Sample, one_by_one, slowest_of, spread, summary, times
-from rtstyle.benchmark.memory import peak_of
+from rtstyle.benchmark.memory import Peak, peak_of
 from rtstyle.benchmark.scene import Scene, there_and_back
 from rtstyle.errors import RtstyleError, one_line
-from rtstyle.styles import style_name
 
 COMMON = ("decode", "to_rgb", "to_yuv")  # stages that no style changes
 SETTLED = 24, 2**25  # frames, and pixels of all, after which queues and encoder are full
@@ -75,7 +74,7 @@ def measure_size(
         "ceiling": {kind: spread(found) for kind, found in rates.items()},
         "stages": {name: summary(samples[(name,)]) for name in COMMON},
         "runs": [
-            {**_figures(each, scene, samples, rates, candidates), "peak_bytes": peaks.get(each.label)}
+            {**_figures(each, scene, samples, rates, candidates), **_peak(peaks.get(each.label))}
             for each in candidates
         ],
     }
@@ -116,7 +115,11 @@ def _warm(candidate: Candidate, scene: Scene, seconds: float, tell: Tell, note: 
     return True
 
 
-def _peaks(scene: Scene, candidates: Sequence[Candidate], tell: Tell, note: Tell) -> dict[str, int | None]:
+def _peak(peak: Peak | None) -> dict[str, int | None]:
+    return {"peak_bytes": peak and peak.memory, "gpu_bytes": peak and peak.gpu}
+
+
+def _peaks(scene: Scene, candidates: Sequence[Candidate], tell: Tell, note: Tell) -> dict[str, Peak]:
     """Peak memory of `rtstyle video` by label; measured first, while this process is small itself."""
     frames = max(stages.LEAST, min(SETTLED[0], SETTLED[1] // (scene.width * scene.height)))
     scene.write_clip(frames)
@@ -156,7 +159,7 @@ def _jobs(
         jobs[label, "network"] = partial(stages.network, scene, each.stylizer, each.frames, place)
         jobs[label, "network alone"] = partial(stages.network_latency, scene, each.stylizer, seconds, place)
         if ours:
-            jobs[label, "video"] = partial(stages.video, scene, each.stylizer, each.frames, energy, place)
+            jobs[label, "video"] = partial(stages.video, scene, each.stylizer, each.frames, energy)
         # The plain network's loop decodes as such loops do.
         source = place if ours else None
         jobs[label, "video alone"] = partial(stages.video_latency, scene, each.stylizer, seconds, source)
@@ -178,15 +181,15 @@ def _figures(
         style, engine, precision; flop of a frame, flop_per_second, share_of_ceiling (of the product in
         `precision`, also of what is in 8 bits, which may be faster); network {a summary}; loop, of the
         plain network: the summary of file to file, frame by frame; of all others: video {a summary},
-        slowest (a stage), share_of_slowest, one_by_one_fps, busy (share of all cores), joules_per_frame,
-        gpu_bytes (None where not readable), times_plain {engine: {network, video}}.
+        slowest (a stage), share_of_slowest, one_by_one_fps, busy (share of all cores), joules_per_frame (None
+        where not readable), times_plain {engine: {network, video}}.
     """
     label = candidate.label
     network, alone = samples[label, "network"], samples[label, "video alone"]
     flop = flop_of(candidate.network, scene.width, scene.height)
     reached = [sample.fps * flop for sample in network]
     found: dict[str, Any] = {
-        "style": style_name(candidate.style),
+        "style": candidate.name,
         "engine": candidate.engine,
         "precision": candidate.precision,
         "network": summary(network, samples[label, "network alone"]),
@@ -213,7 +216,6 @@ def _figures(
         "one_by_one_fps": one_by_one(fps),
         "busy": statistics.median(sample.busy for sample in video if sample.busy is not None),
         "joules_per_frame": statistics.median(joules) if joules else None,
-        "gpu_bytes": max((sample.gpu_bytes for sample in video if sample.gpu_bytes), default=None),
         "times_plain": {
             plain.engine: {
                 "network": times(network, samples[plain.label, "network"]),

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rtstyle.errors import RtstyleError
 
@@ -19,8 +20,27 @@ def available() -> int | None:
     return _field(Path("/proc/meminfo"), "MemAvailable")
 
 
-def peak_of(arguments: Sequence[str | Path]) -> int | None:
-    """Run an `rtstyle` command; bytes it had in memory at most, None where the system does not say.
+class Peak(NamedTuple):
+    """Bytes that a process had at most; None where that cannot be known."""
+
+    memory: int | None
+    gpu: int | None  # that PyTorch held: what is reserved, a graph's own does not count as allocated
+
+
+# Runs a command, and prints last how much of a GPU it took.
+_PROGRAM = """
+import sys
+from rtstyle.cli import main
+code = main(sys.argv[1:])
+torch = sys.modules.get("torch")
+if code == 0 and torch and torch.cuda.is_initialized():
+    print(torch.cuda.max_memory_reserved())
+sys.exit(code)
+"""
+
+
+def peak_of(arguments: Sequence[str | Path]) -> Peak:
+    """Run an `rtstyle` command, and see how much memory it takes.
 
     In a process of its own, since what this one has measured before would count as well. The peak is the
     system's own (VmHWM), looked at every 20 ms while the process is there.
@@ -31,7 +51,7 @@ def peak_of(arguments: Sequence[str | Path]) -> int | None:
     with (
         tempfile.TemporaryFile("w+") as said,
         subprocess.Popen(
-            [sys.executable, "-m", "rtstyle", *map(str, arguments)], stdout=said, stderr=said
+            [sys.executable, "-c", _PROGRAM, *map(str, arguments)], stdout=said, stderr=said
         ) as process,
     ):
         while process.poll() is None:
@@ -40,11 +60,11 @@ def peak_of(arguments: Sequence[str | Path]) -> int | None:
                 process.wait(_LOOK)
             except subprocess.TimeoutExpired:
                 continue
+        said.seek(0)
+        lines = said.read().strip().splitlines() or [f"exit code {process.returncode}"]
         if process.returncode:
-            said.seek(0)
-            lines = said.read().strip().splitlines() or [f"exit code {process.returncode}"]
             raise RtstyleError(f"memory could not be measured: {lines[-1]}")
-    return peak
+    return Peak(peak, int(lines[-1]) if lines[-1].isdecimal() else None)
 
 
 def _field(path: Path, name: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
@@ -17,6 +16,7 @@ import torch
 from rtstyle.api import stylize_video
 from rtstyle.benchmark.energy import Energy
 from rtstyle.benchmark.figures import Sample
+from rtstyle.benchmark.machine import usable_cores
 from rtstyle.benchmark.scene import RATE, Scene
 from rtstyle.frame import Frame, Stylizer
 from rtstyle.media import nv12
@@ -94,6 +94,7 @@ def network_latency(scene: Scene, stylizer: Stylizer, seconds: float, device: to
         stylizer(next(endless))
         settle(device)
 
+    step()  # what an engine compiles for so many threads, or records, is not the frame's
     return _repeat(step, seconds, least=1)
 
 
@@ -130,11 +131,8 @@ def encoding(frames: Sequence[av.VideoFrame], path: Path, seconds: float) -> Sam
     return sample
 
 
-def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy, device: torch.device) -> Sample:
+def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy) -> Sample:
     """The clip's first frames from file to file, through `stylize_video`."""
-    gpu = device.type == "cuda"
-    if gpu:
-        torch.cuda.reset_peak_memory_stats(device)
     energy.joules()
     begin, used = perf_counter(), process_time()
     done = stylize_video(scene.clip, scene.output, stylizer=stylizer, end=until(frames), overwrite=True)
@@ -142,10 +140,8 @@ def video(scene: Scene, stylizer: Stylizer, frames: int, energy: Energy, device:
     return Sample(
         done.frames,
         seconds,
-        busy=used / seconds / (os.cpu_count() or 1),
+        busy=used / seconds / usable_cores(),
         joules=energy.joules(),
-        # What is reserved: a graph's own memory does not count as allocated.
-        gpu_bytes=torch.cuda.max_memory_reserved(device) if gpu else None,
     )
 
 
@@ -155,6 +151,7 @@ def video_latency(scene: Scene, stylizer: Stylizer, seconds: float, device: torc
     Args:
         device: where frames are decoded to; None: the processor's memory.
     """
+    stylizer(scene.held[0])  # as in `network_latency`
     begin = perf_counter()
     with (
         VideoFileSource(scene.clip, device=device) as source,

@@ -127,6 +127,9 @@ def _measure_sizes(
         for size in wanted:
             held = filmed_frames(options.input, size) if drawn is None else laid_out(drawn, size)
             scene = Scene(held, Path(folder))
+            if any((scene.width, scene.height) == (had["width"], had["height"]) for had in result["sizes"]):
+                bar.update()  # 90p and 160x90 are one
+                continue
             bar.set_description(scene.name)
             found = measure_size(
                 scene,

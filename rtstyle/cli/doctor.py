@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rtstyle.cli.options import print_json
+from rtstyle.errors import one_line
 
 if TYPE_CHECKING:
     from rtstyle.media.v4l2 import Mode
@@ -41,7 +42,7 @@ def _facts() -> dict[str, Any]:
     from rtstyle.media.encoders import ENCODERS
     from rtstyle.styles import DEFAULT_STYLE, list_styles, own_folder
 
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    gpus, why = _gpus()
     plain = {codec: encoder for codec, encoder in ENCODERS.items() if not codec.endswith("_nvenc")}
     built = [codec for codec, encoder in plain.items() if encoder.name in av.codecs_available]
     names = [card.name for card in list_styles()]
@@ -52,7 +53,7 @@ def _facts() -> dict[str, Any]:
         "torch": torch.__version__,
         "pyav": f"{av.__version__}, FFmpeg {av.ffmpeg_version_info}",
         "processor": f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
-        "gpu": gpus or "none that torch can use; everything runs on the processor",
+        "gpu": gpus or f"none that torch can use{why}; everything runs on the processor",
         "device": "cuda" if gpus else "cpu",
         **(_of_gpu() if gpus else {}),
         "engines": [f"{name} ({missing(name)})" if missing(name) else name for name in ENGINES],
@@ -64,6 +65,19 @@ def _facts() -> dict[str, Any]:
         "your styles": str(own_folder()),
         "terminal": "yes" if sys.stderr.isatty() else "no (progress is silent; --progress shows it)",
     }
+
+
+def _gpus() -> tuple[list[str], str]:
+    """The names of those PyTorch can use; of none, why not, where there is one that it sees."""
+    import torch
+
+    if not torch.cuda.device_count():
+        return [], ""
+    try:
+        torch.cuda.init()
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], ""
+    except (RuntimeError, AssertionError) as error:  # a driver too old for it, a GPU that ails
+        return [], f" ({one_line(error)})"
 
 
 def _of_gpu() -> dict[str, Any]:

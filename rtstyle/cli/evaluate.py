@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         raise RtstyleError(f"--gatys is {options.gatys}; allowed are whole numbers from 0 up")
     if options.size < 16:
         raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 16 up")
+    weights = _own_weights(card) if options.gatys else {}
     size = card.recipe.get("style_size", options.size)
     paths = list_pictures(options.photos)
     scenes = load_scenes(options.flow, options.clip)
@@ -104,7 +105,6 @@ def run(options: argparse.Namespace) -> int:
             steady[row] = steadiness(lambda image, r=restyle: r(image.to(device)).cpu(), photos, scenes)
     if options.gatys:
         few = photos[: options.gatys]
-        weights = {f"{kind}_weight": card.recipe.get(f"{kind}_weight", 1.0) for kind in ("style", "content")}
         some = "1 photo" if len(few) == 1 else f"{len(few)} photos"
         own = _restyle(loaded[0][2], device, 0.0)
         near[f"{card.name}, {some}"] = nearness(own, on_device(few), painting, backbone)
@@ -120,6 +120,26 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(card, len(photos), options.size, size, near, steady)
     return 0
+
+
+def _own_weights(card: Style) -> dict[str, float]:
+    """What a style was trained at, over all of its layers, as `gatys_optimum` takes it; of a fast one its
+    teacher's. Raises RtstyleError for a style that says nothing of it."""
+    from rtstyle.styles import load_style
+
+    recipe = card.recipe
+    if "style_weight" not in recipe and "teacher" in recipe:
+        recipe = load_style(recipe["teacher"])[0].recipe
+    kinds = ("style", "content")
+    try:
+        return {
+            f"{kind}_weight": round(recipe[f"{kind}_weight"] * sum(recipe[f"{kind}_layers"].values()), 3)
+            for kind in kinds
+        }
+    except KeyError:
+        raise RtstyleError(
+            f"--gatys takes a style's own weights, and the card of '{card.name}' has none"
+        ) from None
 
 
 def _restyle(network: Network, device: Any, canvas: float) -> Restyle:

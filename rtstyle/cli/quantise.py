@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +47,10 @@ def run(options: argparse.Namespace) -> int:
 
     if options.size < SMALLEST:
         raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from {SMALLEST} up")
-    photos = list_pictures(options.photos)[:MOST]
+    card, network = load_style(options.style)
+    photos = _readable(list_pictures(options.photos), options.size)
     if len(photos) < LEAST:
         raise RtstyleError(f"{options.photos}: {len(photos)} photos are too few; give {LEAST} or more")
-    card, network = load_style(options.style)
     # Never unasked into the folder the style came from: that may be this program's own.
     target = options.out or Path(f"{style_name(options.style)}{SUFFIX}")
     check_style(target, overwrite=options.overwrite)
@@ -63,6 +65,23 @@ def run(options: argparse.Namespace) -> int:
         "of": convolutions, "passed": passes(figures), "bfloat16": reduced.bfloat16,
     })  # fmt: skip
     return 0
+
+
+def _readable(paths: Sequence[Path], size: int) -> list[Path]:
+    """The first `MOST` that can be read; those before that cannot are named. Later would be too late."""
+    from rtstyle.training.data import read_picture
+
+    found: list[Path] = []
+    for path in paths:
+        try:
+            read_picture(path, size)
+        except RtstyleError as error:
+            print(f"rtstyle: left out: {error}", file=sys.stderr)
+            continue
+        found.append(path)
+        if len(found) == MOST:
+            break
+    return found
 
 
 def _report(options: argparse.Namespace, done: dict[str, Any]) -> None:

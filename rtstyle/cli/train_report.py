@@ -101,6 +101,7 @@ class Report:
         return {
             "output": str(self._out),
             "steps": self._recipe.steps,
+            "steps_now": len(self._steps),  # fewer, where a run before was stopped
             "seconds": round(seconds, 1),
             "images_per_second": round(self._images_per_second(len(self._steps)), 2),
             "waiting_for_data": round(waited / (seconds or 1), 4),  # share of the time
@@ -109,8 +110,10 @@ class Report:
 
     def summary_line(self) -> str:
         facts = self.summary()
+        whole = facts["steps_now"] == facts["steps"]
+        steps = f"{facts['steps']} steps" + ("" if whole else f" ({facts['steps_now']} of them now)")
         return (
-            f"{facts['output']}: {facts['steps']} steps, {facts['seconds']:.0f} s "
+            f"{facts['output']}: {steps}, {facts['seconds']:.0f} s "
             f"({facts['images_per_second']:.1f} images/s, {facts['waiting_for_data']:.1%} waiting for data)"
         )
 

@@ -51,6 +51,7 @@ class Eager:
 
     name = "eager"
 
+    @torch.inference_mode(False)  # weights made within it could not be changed outside of it
     def __init__(self, network: Network, device: torch.device) -> None:
         half = device.type == "cuda" and network.supports_half
         self.device = device
@@ -89,6 +90,7 @@ class Eager:
     def copy(self) -> Eager:
         return Eager(self.network, self.device)
 
+    @torch.inference_mode(False)
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take other weights of the same network, of any precision, in place; between frames only."""
         shapes = {key: tuple(value.shape) for key, value in state.items()}

@@ -119,6 +119,7 @@ class Graph(Eager):
         self._recorded[key] = recording  # put at the end again: the first is the one not used for longest
         return recording
 
+    @torch.inference_mode(False)  # or its input could be written within that mode only
     def _record(self, image: Tensor) -> _Recording:
         # The input is no part of the graphs' pool: there another graph's replay would overwrite it.
         still = image.clone(memory_format=torch.contiguous_format)

@@ -39,6 +39,7 @@ class OpenVINO:
     Raises RtstyleError for a device other than the CPU, and Untranslatable.
     """
 
+    @torch.inference_mode(False)  # as `Eager`
     def __init__(self, network: Network, device: torch.device, measured: Measured = ()) -> None:
         if device.type != "cpu":
             raise RtstyleError(f"OpenVINO runs on the CPU here, not on '{device}'; use engine eager there")
@@ -71,11 +72,13 @@ class OpenVINO:
         """One a thread: all on one frame are as fast alone, but wait for each other beside a decoder."""
         return one_a_thread(self.network, width, height)
 
+    @torch.inference_mode(False)
     def copy(self) -> OpenVINO:
         other = copy.copy(self)
         other.network, other._requests, other._ahead = copy.deepcopy(self.network), {}, None
         return other
 
+    @torch.inference_mode(False)
     def load(self, state: Mapping[str, Tensor]) -> None:
         """As `Eager`'s."""
         shapes = {key: tuple(value.shape) for key, value in state.items()}
