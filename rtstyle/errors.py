@@ -9,3 +9,12 @@ def one_line(error: BaseException) -> str:
     """The first line of a message, short enough to stand inside another."""
     lines = str(error).strip().splitlines()
     return lines[0][:160] if lines else type(error).__name__
+
+
+def why_unread(error: Exception) -> str:
+    """Why a checkpoint cannot be read, in the user's words; PyTorch's go on for a page."""
+    if "Unsupported global" in str(error):
+        return "it holds objects that need code to load; save the network's state_dict alone"
+    if isinstance(error, OSError):
+        return one_line(error)
+    return "it is no .pth, .model or .safetensors, or is damaged"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from rtstyle.errors import RtstyleError, one_line
+from rtstyle.errors import RtstyleError, why_unread
 from rtstyle.networks import Network, build
 from rtstyle.style_file import SUFFIX, Style, check_finite, check_name, check_tensors
 
@@ -64,7 +64,7 @@ def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises half a dozen unrelated types on damaged files
-        raise RtstyleError(f"'{path}' cannot be read as weights: {_why(error)}") from error
+        raise RtstyleError(f"'{path}' cannot be read as weights: {why_unread(error)}") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(
@@ -79,12 +79,3 @@ def _plain_name(key: str) -> str:
     """Without the prefix of data-parallel training, and norms as PyTorch names them since 2017."""
     key = key.removeprefix("module.")
     return re.sub(r"(in\d+)\.shift$", r"\1.bias", re.sub(r"(in\d+)\.scale$", r"\1.weight", key))
-
-
-def _why(error: Exception) -> str:
-    """In the user's words; PyTorch's go on for a page, on how to run what the file brings."""
-    if "Unsupported global" in str(error):
-        return "it holds objects that need code to load; save the network's state_dict alone"
-    if isinstance(error, OSError):
-        return one_line(error)
-    return f"it is no .pth, .model or {SUFFIX}, or is damaged"

@@ -128,6 +128,49 @@ def test_labels_say_what_was_done() -> None:
     assert _label({"octaves": 5, "rate": 0.02}, 3) == "5 octaves (3 fit), rate 0.02"
 
 
+def test_a_picture_is_one_whatever_its_name_says(folder: Path, tmp_path: Path) -> None:
+    for name in ("photo.jfif", "photo", "photo.gif"):
+        Image.open(folder / "photo.png").save(tmp_path / name, "GIF" if name.endswith("gif") else "JPEG")
+        assert dream(folder, str(tmp_path / name), tmp_path / f"{name}.png") == 0
+        assert read_image(tmp_path / f"{name}.png").image.shape == (3, 64, 96)
+
+
+def test_sheets_and_journeys_show_the_photo_as_a_viewer_does(folder: Path, tmp_path: Path) -> None:
+    photo = read_image(folder / "photo.png")
+    red = torch.zeros_like(photo.image)
+    red[0] = 255
+    alpha = torch.zeros_like(red[0])
+    write_image(tmp_path / "hidden.png", Picture(red, alpha))
+    write_image(tmp_path / "white.png", Picture(torch.full_like(red, 255)))
+    for name in ("hidden", "white"):
+        assert (
+            dream(folder, str(tmp_path / f"{name}.png"), tmp_path / f"{name}_s.png", "--sweep", "steps=1,2")
+            == 0
+        )
+    assert torch.equal(
+        read_image(tmp_path / "hidden_s.png").image, read_image(tmp_path / "white_s.png").image
+    )
+    assert (
+        dream(folder, str(tmp_path / "hidden.png"), tmp_path / "o.mp4", "--zoom", "1.1", "--seconds", "0.1")
+        == 0
+    )
+    with VideoFileSource(tmp_path / "o.mp4") as frames:
+        assert next(iter(frames)).image.float().mean() > 200
+
+
+def test_damaged_weights_dream_no_black_picture(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = vgg_weights(PREFIX)
+    first = next(iter(weights))
+    weights[first] = weights[first] * float("nan")
+    save_file(weights, tmp_path / "nan.safetensors")
+    arguments = ("--backbone-weights", f"vgg16={tmp_path / 'nan.safetensors'}")
+    assert dream(folder, "photo.png", tmp_path / "out.png", *arguments) == 1
+    assert "are the backbone's weights damaged?" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_a_panorama(folder: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "all.png", Picture(torch.from_numpy(Scene(128, 64, seed=3).draw(0))))
     assert dream(folder, str(tmp_path / "all.png"), tmp_path / "dream.jpg", "--panorama") == 0
@@ -309,6 +352,9 @@ def test_a_loop_ends_where_it_begins() -> None:
         ("photo.png", "out.png", ("--backbone-weights", "vgg16=no.pth"), "no weights file at 'no.pth'"),
         ("photo.png", "out.png", ("--backbone", "alexnet"), "nothing uses the weights of vgg16"),
         ("photo.png", "out.png", ("--mask", "photo.png"), "cannot read picture"),
+        ("photo.png", "out.png", ("--seconds", "2"), "--seconds: for a journey from a picture to a video"),
+        ("photo.png", "out.mp4", ("--fps", "5"), "say how the picture moves"),
+        ("photo.png", "out.png", ("--panorama",), "photo.png is 96x64; a panorama all around"),
     ],
 )  # fmt: skip
 def test_slips_get_one_line(

@@ -1,6 +1,7 @@
 """Engines: the network's own picture, for any size, sample type and memory layout."""
 
 import sys
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -173,3 +174,21 @@ def test_what_was_loaded_in_inference_mode_can_be_changed_outside(engine: str) -
     for each in (inside, copied):
         each.load(nets[1].state_dict())
         assert torch.equal(each(image), load_engine(nets[1], engine, "cpu")(image))
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), MemoryError()]
+)
+def test_a_processor_without_memory_is_said_in_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load_engine(
+        build("swift", {"half": 4, "quarter": 8, "eighth": 8, "eighth_blocks": 1}), "eager", "cpu"
+    )
+    monkeypatch.setattr(engine, "_restyled", Mock(side_effect=error))
+    image = torch.zeros(3, 24, 32, dtype=torch.uint8)
+    with pytest.raises(RtstyleError, match="cpu has too little memory for a picture of 32x24"):
+        engine(image)
+    monkeypatch.setattr(engine, "_restyled", Mock(side_effect=RuntimeError("another")))
+    with pytest.raises(RuntimeError, match="another"):
+        engine(image)

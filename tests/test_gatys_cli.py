@@ -13,14 +13,17 @@ import torch
 from safetensors.torch import save_file
 
 import rtstyle.cli.gatys_report
-from rtstyle.cli import main
-from rtstyle.media.image_file import read_image
+from rtstyle.cli import gatys_compare, gatys_inputs, main
+from rtstyle.cli.outputs import alone_at
+from rtstyle.media.image_file import Picture, read_image, write_image
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.stylizers import gatys_memory, gatys_video
+from rtstyle.stylizers.gatys import make_plan
 from rtstyle.stylizers.gatys_layers import load_measuring, reach
 from rtstyle.training.plot import LossPlot
 from tests.media import Clip, read
 from tests.test_backbones import vgg_weights
+from tests.test_image_file import wide_profile
 
 SHORT = ["--size", "64", "--scales", "48", "--steps", "8"]
 
@@ -269,6 +272,11 @@ BAD = {
     "photo.png a.png o.png --compare vgg19 --every 4": "--compare makes several; choose",
     "photo.png a.png mask.png --mask mask.png --overwrite": "mask.png: is the input itself",
     "photo.png a.png o.png --start 1": "--start: of a video; o.png is made from a picture",
+    "photo.png a.png o.png --backbone vgg16 --compare vgg19": "--compare names the backbones; leave out",
+    "photo.png a.png o.png --style-scale 0": "'0' is not a number above 0",
+    "photo.png a.png o.png --content-mask tall.png": "tall.png is 8x48, the picture 64x48: draw the mask",
+    "photo.png a.png o.png --backbone-weights vgg19=text.pth": "not readable as a checkpoint of weights",
+    "photo.png a.png o.png --backbone-weights vgg19=none_in.pth": "holds no named weights",
     "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",
     "photo.png a.png o.png --compare vgg19,vgg20": "no backbone named 'vgg20'; there are: vgg19",
 }
@@ -277,6 +285,9 @@ BAD = {
 @pytest.mark.parametrize("arguments", BAD)
 def test_bad_input_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("o.00008.png").write_bytes(b"mine")
+    cv2.imwrite("tall.png", np.full((48, 8, 3), 255, np.uint8))
+    Path("text.pth").write_text("<html>")
+    torch.save({"state_dict": None}, "none_in.pth")
     files = [] if "--backbone-weights" in arguments else ["--backbone-weights", "vgg19=whole.safetensors"]
     try:
         code = main(["gatys", *arguments.split(), *files])
@@ -380,3 +391,84 @@ def test_what_a_video_cannot_have(
 def test_a_photo_gives_no_video(capsys: pytest.CaptureFixture[str]) -> None:
     assert gatys("photo.png", "a.png", "out.mp4", short=False) == 1
     assert "out.mp4 is a video, photo.png a picture" in line(capsys)
+
+
+def test_two_runs_do_not_share_an_output(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with alone_at(place / "out.png"):
+        assert gatys("photo.png", "a.png", "out.jpg") == 1, "its state would have the same name"
+        assert "another run is writing this" in line(capsys)
+    assert not list(place.glob(".*.lock"))
+    assert gatys("photo.png", "a.png", "out.jpg") == 0
+
+
+def test_the_first_image_is_an_input(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "begun.png").write_bytes((place / "photo.png").read_bytes())
+    (place / "q.partial.png").write_bytes((place / "photo.png").read_bytes())
+    for output, init in (("begun.png", "begun.png"), ("q.png", "q.partial.png")):
+        assert gatys("photo.png", "a.png", output, "--init", init, "--overwrite") == 1
+        assert "is the input" in line(capsys)
+        assert torch.equal(pixels(init), pixels("photo.png"))
+
+
+def test_pictures_on_the_way_keep_what_stays_photo(place: Path) -> None:
+    assert (
+        gatys("photo.png", "a.png", "out.png", "--mask", "mask.png", "--every", "8", "--init", "noise") == 0
+    )
+    assert torch.equal(pixels("out.00008.png"), pixels("out.png"))
+
+
+def test_a_sheet_that_is_stopped_keeps_what_is_done(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint = gatys_compare._paint
+    done: list[str] = []
+
+    def stopped(*given: Any) -> Any:
+        if done:
+            raise KeyboardInterrupt
+        done.append("one")
+        return paint(*given)
+
+    monkeypatch.setattr(gatys_compare, "_paint", stopped)
+    also = ["--backbone-weights", "vgg16=sixteen.safetensors"]
+    assert gatys("photo.png", "a.png", "sheet.png", "--compare", "vgg19,vgg16", *also) == 130
+    assert "sheet.partial.png: what was done until then" in capsys.readouterr().err
+    assert pixels("sheet.partial.png").shape[2] > 3 * 64 and not (place / "sheet.png").exists()
+
+
+def test_colours_are_those_a_viewer_shows(place: Path) -> None:
+    """A painting with a profile of its own paints like the same one in sRGB."""
+    wide = Picture(pixels("a.png"), icc=wide_profile())
+    write_image("wide.png", wide)
+    write_image("seen.png", wide.as_seen())
+    assert not torch.equal(pixels("seen.png"), pixels("a.png"))
+    for name in ("wide", "seen"):
+        assert gatys("photo.png", f"{name}.png", f"{name}_out.png", "--quiet") == 0
+    assert torch.equal(pixels("wide_out.png"), pixels("seen_out.png"))
+
+
+def test_a_mask_may_be_drawn_on_nothing(place: Path) -> None:
+    mask = read_image("mask.png").image
+    opaque = torch.where(mask[0] > 128, 0, 255).to(torch.uint8)
+    write_image("drawn.png", Picture(torch.zeros_like(mask), alpha=opaque))
+    for name in ("mask", "drawn"):
+        assert gatys("photo.png", "a.png", f"{name}_out.png", "--mask", f"{name}.png", "--quiet") == 0
+    assert torch.equal(pixels("mask_out.png"), pixels("drawn_out.png"))
+
+
+def test_large_pictures_are_matched_from_fewer_pixels(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def match(painting: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
+        seen.extend([max(painting.shape), max(photo.shape)])
+        return painting
+
+    monkeypatch.setitem(gatys_inputs.MATCHES, "histogram", match)
+    monkeypatch.setattr(gatys_inputs, "_MATCHED", 24)
+    assert gatys("photo.png", "a.png", "out.png", "--colors", "histogram", "--quiet") == 0
+    assert seen == [48, 24]
+
+
+def test_scales_too_thin_to_paint_are_left_out() -> None:
+    assert make_plan((41, 512), 100).sizes == ((41, 512),)
+    assert make_plan((300, 512), 100).sizes == ((150, 256), (300, 512))

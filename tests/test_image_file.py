@@ -5,6 +5,7 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import av
 import cv2
@@ -442,3 +443,19 @@ def test_images_are_found_by_extension(tmp_path: Path) -> None:
     assert names == ["a.png", "b/IMG.HEIC", "b/c/k.TIFF", "b/x.webp", "z.JPG"]
     assert is_image_name("A.JPG") and not is_image_name("a.mp4")
     assert not is_image_name("a.heic")  # read, not written
+
+
+def test_hidden_folders_hold_no_pictures(tmp_path: Path) -> None:
+    for name in ("a/b.png", "a/.thumbs/b.png", ".c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / name, Picture(torch.zeros(3, 4, 4, dtype=torch.uint8)))
+    assert find_images(tmp_path) == [tmp_path / "a/b.png"]
+    assert find_images(tmp_path / "a" / ".thumbs") == [tmp_path / "a/.thumbs/b.png"], "asked for by name"
+
+
+def test_too_little_memory_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, Picture(torch.zeros(3, 4, 4, dtype=torch.uint8)))
+    monkeypatch.setattr(image_file, "_read", Mock(side_effect=MemoryError))
+    with pytest.raises(RtstyleError, match="too little memory"):
+        read_image(path)

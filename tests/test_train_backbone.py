@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -109,6 +111,24 @@ def test_backbones_are_compared_in_one_figure(folder: Path, tmp_path: Path) -> N
 def classes_of(folder: Path) -> tuple[Classes, list[int], list[int]]:
     classes = read_classes(folder / "stripes", 32)
     return classes, *split(classes.labels, 0)
+
+
+def test_all_that_are_compared_are_read_before_the_first_is_trained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def load(name: str, *more: object) -> tuple[SimpleNamespace, str]:
+        asked.append(name)
+        if name == "alexnet":
+            raise RtstyleError(f"could not fetch the weights of {name}")
+        return SimpleNamespace(smallest=16), "relu1_1"
+
+    monkeypatch.setattr(rtstyle.training.backbone, "load_trainable", load)
+    monkeypatch.setattr(rtstyle.training.backbone, "train_backbone", Mock(side_effect=AssertionError))
+    assert main(["train-backbone", str(folder), "--compare", "vgg16,alexnet", "--crop", "32"]) == 1
+    assert asked == ["vgg16", "alexnet"]
+    assert "could not fetch the weights of alexnet" in capsys.readouterr().err
 
 
 def test_a_stopped_training_gives_its_best(folder: Path) -> None:

@@ -37,7 +37,7 @@ def read_picture(path: Path, shorter_side: int | None = None) -> Tensor:
 
     What is transparent is white. Raises RtstyleError when the file does not decode.
     """
-    picture = to_float(read_image(path).on_white().image)
+    picture = to_float(read_image(path).as_seen().image)
     return picture if shorter_side is None else _resized(picture, shorter_side)
 
 

@@ -27,7 +27,7 @@ COLORS = ("dream", "photo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from rtstyle.cli.gatys_options import above_zero, add_backbone_options, positive, whole
+    from rtstyle.cli.gatys_options import above_zero, add_backbone_options, finite, positive, whole
     from rtstyle.stylizers import defaults
 
     parser.add_argument("input", metavar="IN", help="a picture, a video, or 'noise'")
@@ -59,11 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("ascent")
     group.add_argument("--steps", type=whole, default=defaults.DREAM_STEPS, metavar="N",
                        help=f"at each octave ({defaults.DREAM_STEPS})")  # fmt: skip
-    group.add_argument("--rate", type=positive, default=defaults.DREAM_RATE, metavar="N",
+    group.add_argument("--rate", type=above_zero, default=defaults.DREAM_RATE, metavar="N",
                        help=f"length of a step ({defaults.DREAM_RATE:g})")  # fmt: skip
     group.add_argument("--octaves", type=whole, default=defaults.OCTAVES, metavar="N",
                        help=f"sizes, small to large ({defaults.OCTAVES})")  # fmt: skip
-    group.add_argument("--octave-ratio", type=positive, default=defaults.OCTAVE_RATIO, metavar="N",
+    group.add_argument("--octave-ratio", type=above_zero, default=defaults.OCTAVE_RATIO, metavar="N",
                        help=f"of each size to the one before ({defaults.OCTAVE_RATIO:g})")  # fmt: skip
     group.add_argument("--seed", type=int, default=0, help="of the shifts, and of noise (0)")
     group.add_argument(
@@ -72,12 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group = parser.add_argument_group("journey: from a picture to a video; each frame dreams on the last")
     group.add_argument("--zoom", type=positive, metavar="X", help="times larger each second, such as 1.3")
-    group.add_argument("--rotate", type=float, metavar="DEGREES", help="each second, counterclockwise")
+    group.add_argument("--rotate", type=finite, metavar="DEGREES", help="each second, counterclockwise")
     group.add_argument(
         "--shift", type=_pair, metavar="X,Y", help="share of the picture each second, as 0.1,0"
     )
-    group.add_argument("--seconds", type=above_zero, default=5.0, metavar="S", help="(5)")
-    group.add_argument("--fps", type=whole, default=25, metavar="N", help="(25)")
+    group.add_argument("--seconds", type=above_zero, metavar="S", help="of it (5)")
+    group.add_argument("--fps", type=whole, metavar="N", help="of it (25)")
     group.add_argument("--loop", action="store_true", help="end where it begins")
     group = parser.add_argument_group("sheet")
     group.add_argument(
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.engines import pick_device
     from rtstyle.media.encoders import is_video_name
     from rtstyle.media.image_file import WRITABLE, is_image_name
-    from rtstyle.media.output import check_output, make_parent
+    from rtstyle.media.output import check_output, check_writable
     from rtstyle.perception.backbones import check_files
 
     output = options.output
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         raise RtstyleError(f"{output}: give a picture ({pictures}) or a video (mp4, mov, mkv, webm, gif)")
     others = (file for file in (options.mask, options.guide) if file)
     check_output(output, overwrite=options.overwrite, inputs=(Path(options.input), *others))
-    still = is_still(options.input)
+    still = is_still(options.input, is_image_name(output))
     if not still and is_image_name(output):
         raise RtstyleError(
             f"{options.input} is a video, {output} a picture; name a video, as {output.stem}.mp4"
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
     if still:
         check_no_span(options)
     check_files(dict(options.backbone_weights), [options.backbone])
-    make_parent(output)
+    check_writable(output)
     device = pick_device(options.device)
     if options.sweep:
         from rtstyle.cli.dream_sheet import sheet
@@ -127,13 +127,13 @@ def _check(options: argparse.Namespace, still: bool) -> None:
     """Raises RtstyleError for options that have no meaning together."""
     from rtstyle.media.image_file import is_image_name
 
-    given = {name: getattr(options, name) for name in ("zoom", "rotate", "shift", "loop")}
+    given = {name: getattr(options, name) for name in ("zoom", "rotate", "shift", "loop", "seconds", "fps")}
     moves = [f"--{name}" for name, value in given.items() if value is not None and value is not False]
     picture = is_image_name(options.output)
     if moves and (picture or not still):
         said = f"{', '.join(moves)}: for a journey from a picture to a video"
         raise RtstyleError(f"{said}, not {options.input} to {options.output}")
-    if still and not picture and not set(moves) - {"--loop"}:
+    if still and not picture and not set(moves) - {"--loop", "--seconds", "--fps"}:
         raise RtstyleError(
             f"{options.output} is a video: say how the picture moves: --zoom, --rotate or --shift"
         )

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import Picture, is_readable_name, read_image
+from rtstyle.media.encoders import is_video_name
+from rtstyle.media.image_file import Picture, is_picture, is_readable_name, read_image
 from rtstyle.perception.colors import with_colors_of
 from rtstyle.perception.masks import find_regions
 from rtstyle.stylizers.activations import Activations
@@ -26,6 +27,7 @@ from rtstyle.stylizers.octaves import Size, resized
 NOISE = "noise"
 _GUIDE = 256  # pixels of a guide's longer side: about what the networks were trained on
 _GRAIN = 0.1  # deviation of noise, around gray
+_MISSHAPEN = 1.05  # most by which a panorama is wider or narrower than it should be
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,34 +39,53 @@ class Inputs:
     mask: Tensor | None  # (1, H, W), 1 where it dreams
 
 
-def is_still(name: str) -> bool:
-    """Whether the input is a picture or noise. Raises RtstyleError where there is no such file."""
+def is_still(name: str, to_picture: bool) -> bool:
+    """Whether the input is a picture or noise; a GIF is one where the output is a picture.
+
+    Raises RtstyleError where there is no such file.
+    """
     if name == NOISE:
         return True
     if not Path(name).is_file():
         raise RtstyleError(f"{name}: no such file; the input is a picture, a video, or '{NOISE}'")
-    return is_readable_name(name)
+    return is_readable_name(name) or ((to_picture or not is_video_name(Path(name))) and is_picture(name))
 
 
-def read_inputs(options: argparse.Namespace, device: torch.device, longest: int = DREAM_SIZE) -> Inputs:
-    """The photo at the size asked for, or at most ``longest`` pixels a side; raises RtstyleError."""
+def read_inputs(
+    options: argparse.Namespace, device: torch.device, longest: int = DREAM_SIZE, alone: bool = True
+) -> Inputs:
+    """The photo at the size asked for, or at most ``longest`` pixels a side; raises RtstyleError.
+
+    ``alone``: the result is a file like the photo's, with its colour profile and transparency. What goes into
+    a sheet or a video has none: the photo is taken as a viewer shows it.
+    """
     if options.input == NOISE:
         side = options.size or MOVING_DREAM_SIZE
         random = torch.Generator().manual_seed(options.seed)
         photo = (0.5 + _GRAIN * torch.randn((3, side, side), generator=random)).clamp(0, 1)
         picture = Picture(to_bytes(photo))
     else:
-        picture = read_image(options.input)
+        picture = read_image(options.input) if alone else read_image(options.input).as_seen()
         photo = to_float(picture.image)
+        if options.panorama:
+            _check_panorama(photo, options.input)
         photo = resized(photo, fit(photo, options.size, longest), options.panorama).clamp(0, 1)
     size = size_of(photo)
     mask = None if options.mask is None else read_mask(options.mask, size).to(device)
     return Inputs(picture, photo.to(device), mask)
 
 
+def _check_panorama(photo: Tensor, name: str) -> None:
+    height, width = size_of(photo)
+    if not 1 / _MISSHAPEN <= width / (2 * height) <= _MISSHAPEN:
+        raise RtstyleError(
+            f"{name} is {width}x{height}; a panorama all around (360 by 180 degrees) is twice as wide as high"
+        )
+
+
 def read_mask(file: Path, size: Size) -> Tensor:
     """(1, H, W): 0 where its darkest flat colour is."""
-    image = to_bytes(to_float(read_image(file).image))
+    image = to_bytes(to_float(read_image(file).as_seen().image))
     return 1 - find_regions(image, size, name=str(file))[0]
 
 
@@ -95,7 +116,7 @@ def load_activations(
     check_memory(backbone, size, options.tile, device)
     guide = None
     if options.guide is not None:
-        guide = to_float(read_image(options.guide).on_white().image)
+        guide = to_float(read_image(options.guide).as_seen().image)
         guide = resized(guide, fit(guide, _GUIDE, _GUIDE)).clamp(0, 1).to(device)
     return Activations(backbone, targets, guide, options.tile), notes
 

@@ -31,6 +31,7 @@ from rtstyle.stylizers.octaves import resized
 # A frame of a journey dreams this often on the last one, at its finest sizes: what was dreamt comes
 # nearer by itself.
 _STEPS, _OCTAVES = 2, 2
+_SECONDS, _RATE = 5, 25  # of a journey, and frames a second, unless told
 _FADE = Fraction(4, 5)  # seconds in which a loop goes over into its beginning
 
 # PyAV 18 hands a stream's side data neither in nor out.
@@ -68,8 +69,8 @@ def video(options: argparse.Namespace, device: torch.device) -> int:
 
 def journey(options: argparse.Namespace, device: torch.device) -> int:
     """A still, or noise, zoomed, turned and shifted on and on, each frame a dream of the last."""
-    rate, output = options.fps, options.output
-    count = max(1, round(options.seconds * rate))
+    rate, output = options.fps or _RATE, options.output
+    count = max(1, round((options.seconds or _SECONDS) * rate))
     fade = round(_FADE * rate)
     if options.loop and count < 2 * fade:
         raise RtstyleError(
@@ -78,7 +79,7 @@ def journey(options: argparse.Namespace, device: torch.device) -> int:
     zoom = options.zoom if options.zoom is not None else 1.0
     if not 0.2 <= zoom <= 10:
         raise RtstyleError(f"--zoom {zoom:g}: times larger each second, 0.2 to 10, such as 1.3")
-    inputs = read_inputs(options, device, longest=MOVING_DREAM_SIZE)
+    inputs = read_inputs(options, device, longest=MOVING_DREAM_SIZE, alone=False)
     size = even(size_of(inputs.photo))
     photo = resized(inputs.photo, size).clamp(0, 1)
     say(options, inputs.picture.notes, options.input)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from rtstyle.cli.dream_inputs import load_activations, make_dream, read_inputs, shown, size_of
 from rtstyle.cli.options import print_json, say, shows_progress
+from rtstyle.cli.outputs import keeping_cells
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes
 from rtstyle.media.image_file import Picture, write_image
@@ -30,7 +31,7 @@ _SINGULAR = {"steps": "step", "octaves": "octave"}
 def sheet(options: argparse.Namespace, device: torch.device) -> int:
     """Write the grid: the setting with most values across, all others down."""
     axes = parse_sweep(options.sweep)
-    inputs = read_inputs(options, device, longest=CELL)
+    inputs = read_inputs(options, device, longest=CELL, alone=False)
     say(options, inputs.picture.notes, options.input)
     size = size_of(inputs.photo)
     across = max(axes, key=lambda name: len(axes[name]))
@@ -47,7 +48,10 @@ def sheet(options: argparse.Namespace, device: torch.device) -> int:
     cells: list[list[tuple[str, Tensor]]] = []
     begin = perf_counter()
     total = len(rows) * len(columns)
-    with tqdm(total=total, unit="dream", disable=not shows_progress(options), leave=False) as bar:
+    with (
+        tqdm(total=total, unit="dream", disable=not shows_progress(options), leave=False) as bar,
+        keeping_cells(options, cells),
+    ):
         for row in rows:
             cells.append([])
             for column in columns:

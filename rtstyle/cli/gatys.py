@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtstyle.cli.gatys_options import (
+    BACKBONE,
     above_zero,
     add_measuring_options,
     add_number,
@@ -19,7 +21,7 @@ from rtstyle.cli.gatys_options import (
     whole,
 )
 from rtstyle.cli.options import add_report_options, add_span_options, check_no_span, print_json, say
-from rtstyle.cli.outputs import check_picture
+from rtstyle.cli.outputs import alone_at, check_picture
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--style-weights", type=numbers, metavar="A,B,...", help="of several styles in a mix (equal)"
     )
-    add_number(group, "--style-scale", 1.0, "size of the paintings, and so of strokes, over the photo's")
+    scale = "size of the paintings, and so of strokes, over the photo's"
+    add_number(group, "--style-scale", 1.0, scale, above_zero)
     group.add_argument(
         "--style-loss",
         choices=defaults.STATISTICS,
@@ -106,6 +109,8 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.gatys_inputs import read_inputs
     from rtstyle.engines import pick_device
 
+    if options.compare and options.backbone != BACKBONE:
+        raise RtstyleError(f"--compare names the backbones; leave out --backbone {options.backbone}")
     layers = (*(options.content_layers or ()), *(options.style_layers or ()))
     check_weights(options, options.compare or [options.backbone], layers)
     if is_clip(options.output):
@@ -113,21 +118,21 @@ def run(options: argparse.Namespace) -> int:
     check_no_span(options)
     _check_outputs(options)
     device = pick_device(options.device)
-    inputs = read_inputs(options, device)
+    inputs = read_inputs(options, device, alone=not options.compare)
     say(options, inputs.picture.notes, options.content.name)
     if options.compare:
         from rtstyle.cli.gatys_compare import compare
 
         return compare(options, inputs, device)
-    return paint_one(options, inputs, device)
+    with alone_at(options.output):
+        return paint_one(options, inputs, device)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse, before any work, files that could not be written or would replace others."""
     from rtstyle.cli.gatys_report import snapshot
 
-    masks = (mask for mask in (options.mask, options.content_mask) if mask)
-    inputs = (options.content, *options.styles, *masks)
+    inputs = all_inputs(options)
     check_picture(options.output, overwrite=options.overwrite, inputs=inputs)
     if options.compare and (options.plot or options.every):
         raise RtstyleError("--plot and --every show how one painting goes, --compare makes several; choose")
@@ -142,6 +147,12 @@ def _check_outputs(options: argparse.Namespace) -> None:
             check_picture(snapshot(options.output, number), overwrite=overwrite, inputs=inputs)
 
 
+def all_inputs(options: argparse.Namespace) -> tuple[Path, ...]:
+    """Every file that is read and must not be written over."""
+    more = (options.mask, options.content_mask, Path(options.init))  # content and noise are no files
+    return options.content, *options.styles, *(file for file in more if file is not None)
+
+
 def _state(options: argparse.Namespace) -> Path:
     """Where a stopped run keeps how far it came."""
     return options.output.with_suffix(".checkpoint")
@@ -152,7 +163,7 @@ def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device)
     from rtstyle.cli.gatys_settings import facts_of, load, settings
     from rtstyle.cli.stopping import stopping
     from rtstyle.media.image_file import write_image
-    from rtstyle.stylizers.gatys import Progress, paint
+    from rtstyle.stylizers.gatys import Progress, paint, with_kept
     from rtstyle.stylizers.gatys_memory import check_memory
     from rtstyle.stylizers.gatys_state import digest, read_state, write_state
     from rtstyle.stylizers.octaves import resized
@@ -166,13 +177,16 @@ def paint_one(options: argparse.Namespace, inputs: Inputs, device: torch.device)
     facts["photo"] = digest(inputs.photo)
     progress = read_state(state, facts) or Progress()
 
-    def save(image: Tensor, path: Path) -> list[str]:
-        result = resized(image[0], inputs.plan.sizes[-1]).clamp(0, 1)
-        return write_image(path, inputs.finished(result))
+    def save(image: Tensor, path: Path, laid: bool = True) -> list[str]:
+        result = resized(image[0], inputs.plan.sizes[-1])
+        if inputs.kept is not None and not laid:  # what stays photo `paint` lays over at its end alone
+            result = with_kept(result, inputs.photo, inputs.kept)
+        return write_image(path, inputs.finished(result.clamp(0, 1)))
 
     report = Report(
-        options, inputs.plan, progress, keep=lambda: write_state(state, progress, facts), save=save
-    )
+        options, inputs.plan, progress,
+        keep=lambda: write_state(state, progress, facts), save=partial(save, laid=False),
+    )  # fmt: skip
     with stopping() as stop, report:
         result = paint(
             inputs.photo, inputs.styles, measuring.backbone, inputs.plan,

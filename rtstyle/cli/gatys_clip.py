@@ -20,6 +20,7 @@ _STILL = ("plot", "every", "compare", "seconds")
 def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     """Masks are stills, laid on every frame."""
     from rtstyle.cli.carried_video import carry_video, even, first_frame
+    from rtstyle.cli.gatys import all_inputs
     from rtstyle.cli.gatys_inputs import read_content_mask, read_init, read_styles, size_asked
     from rtstyle.cli.gatys_settings import facts_of, load, settings
     from rtstyle.media.image_file import is_readable_name
@@ -35,7 +36,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
             raise RtstyleError(f"--{name.replace('_', '-')} is for pictures; {options.output} is a video")
     if is_readable_name(options.content):
         raise RtstyleError(f"{options.output} is a video, {options.content} a picture; name a picture")
-    check_output(options.output, overwrite=options.overwrite, inputs=(options.content, *options.styles))
+    check_output(options.output, overwrite=options.overwrite, inputs=all_inputs(options))
     first = first_frame(options.content, options.start, options.end)
     size = even(size_asked(options, first))
     plan = make_plan(size, options.steps, options.scales)

@@ -14,15 +14,16 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media.image_file import Picture, read_image
 from rtstyle.perception.colors import luma, match_covariance, match_histogram, with_colors_of
-from rtstyle.perception.masks import at_layer, find_regions
+from rtstyle.perception.masks import at_layer, check_shape, find_regions
 from rtstyle.stylizers.defaults import PAINT_SIZE
 from rtstyle.stylizers.gatys import Plan, make_plan
 from rtstyle.stylizers.gatys import fit as fit_size
 from rtstyle.stylizers.gatys_regions import Style
-from rtstyle.stylizers.octaves import Size
+from rtstyle.stylizers.octaves import Size, resized
 
 # What becomes of the paintings' colours before they are measured.
 MATCHES = {"match": match_covariance, "histogram": match_histogram}
+_MATCHED = 1024  # pixels of the photo's longer side for that; twice as many of a painting's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +47,12 @@ class Inputs:
         return self.picture.with_image(to_bytes(result, self.picture.image.dtype))
 
 
-def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
-    """Raises RtstyleError in one line for what does not go together."""
-    picture = read_image(options.content)
+def read_inputs(options: argparse.Namespace, device: torch.device, alone: bool = True) -> Inputs:
+    """Raises RtstyleError in one line for what does not go together.
+
+    ``alone``: the result is a file like the photo's, with its profile and transparency; a sheet has none.
+    """
+    picture = read_image(options.content) if alone else read_image(options.content).as_seen()
     photo = to_float(picture.image)
     size = size_asked(options, photo)
     plan = make_plan(size, options.steps, options.scales)
@@ -77,9 +81,11 @@ def read_styles(
 
     ``photo`` (3, h, w) gives the colours to match. Raises RtstyleError for what does not go together.
     """
-    paintings = [to_float(read_image(path).on_white().image) for path in options.styles]
+    paintings = [to_float(read_image(path).as_seen().image) for path in options.styles]
     if options.colors in MATCHES:
-        paintings = [MATCHES[options.colors](painting, photo) for painting in paintings]
+        # Sorting every colour of a large photo takes gigabytes and tells no more.
+        match, few = MATCHES[options.colors], _at_most(_MATCHED, photo)
+        paintings = [match(_at_most(2 * _MATCHED, painting), few) for painting in paintings]
     paintings = [painting.to(device) for painting in paintings]
     weights = options.style_weights
     if weights is not None and len(weights) != len(paintings):
@@ -88,7 +94,7 @@ def read_styles(
         return [Style(paintings, weights or [1.0] * len(paintings))], None
     if weights is not None:
         raise RtstyleError("--style-weights mix styles, --mask gives each a region of its own; choose one")
-    kept, masks = _regions(read_image(options.mask).image, size, options.mask, len(paintings))
+    kept, masks = _regions(read_image(options.mask).as_seen().image, size, options.mask, len(paintings))
     styles = [
         Style([painting], mask=mask.to(device)) for painting, mask in zip(paintings, masks, strict=True)
     ]
@@ -112,7 +118,9 @@ def read_content_mask(path: Path | None, size: Size, device: torch.device) -> Te
     """(1, 1, H, W), white where the photo counts. Raises RtstyleError where that is nowhere."""
     if path is None:
         return None
-    mask = at_layer(luma(to_float(read_image(path).image))[None], size)
+    image = to_float(read_image(path).as_seen().image)
+    check_shape(image, size, str(path))
+    mask = at_layer(luma(image)[None], size)
     if mask.max() <= 0:
         raise RtstyleError(f"{path}: is black everywhere; a content mask is white where the photo counts")
     return mask.to(device)
@@ -128,7 +136,13 @@ def read_init(init: str, plan: Plan, seed: int, device: torch.device) -> Tensor 
         return torch.rand((3, *plan.sizes[0]), generator=random).to(device)
     if not Path(init).is_file():
         raise RtstyleError(f"--init {init}: allowed are content, noise, or a picture file")
-    return to_float(read_image(init).image).to(device)
+    return to_float(read_image(init).as_seen().image).to(device)
+
+
+def _at_most(longest: int, image: Tensor) -> Tensor:
+    """(3, H, W) in [0, 1], reduced where its longer side has more pixels."""
+    size = _size(image)
+    return image if max(size) <= longest else resized(image, fit_size(size, longest)).clamp(0, 1)
 
 
 def _size(image: Tensor) -> Size:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rtstyle.stylizers.defaults import BACKBONES
 
+BACKBONE = "vgg19"  # that measures, unless told
 _WEIGHTS = "weights files (fetched; small_vgg19: a file only)"
 
 
@@ -34,7 +35,7 @@ def add_backbone_options(
 
 def add_measuring_options(group: Any) -> None:
     lacking = "style layers that vgg19's lacks are taken from small_vgg19's"
-    add_backbone_options(group, "vgg19", weights=f"{_WEIGHTS}; {lacking}")
+    add_backbone_options(group, BACKBONE, weights=f"{_WEIGHTS}; {lacking}")
     group.add_argument(
         "--pooling", choices=("max", "average"), default="max",
         help="of the VGGs: as they were trained, or with a little less grain (max)",
@@ -67,6 +68,10 @@ def add_number(
 
 def above_zero(text: str) -> float:
     return _checked(text, float, lambda value: 0 < value < math.inf, "a number above 0")
+
+
+def finite(text: str) -> float:
+    return _checked(text, float, math.isfinite, "a number")
 
 
 def whole(text: str) -> int:

@@ -111,7 +111,12 @@ def counted(count: int) -> str:
 
 def print_json(value: dict[str, Any]) -> None:
     """One object on stdout; what could not be measured (not finite) is null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name that is no UTF-8
+        text = json.dumps(_finite(value), allow_nan=False)
+    print(text)
 
 
 def _finite(value: Any) -> Any:

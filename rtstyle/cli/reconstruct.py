@@ -14,7 +14,7 @@ from rtstyle.cli.gatys_options import (
     whole,
 )
 from rtstyle.cli.options import add_report_options, print_json, say, shows_progress
-from rtstyle.cli.outputs import check_picture
+from rtstyle.cli.outputs import check_picture, keeping_cells
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture file")
     parser.add_argument("output", type=Path, metavar="OUT", help="a picture file, the figure")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    add_number(parser, "--size", SIZE, "longer side in pixels", whole)
+    parser.add_argument(
+        "--size", type=whole, metavar="N", help=f"longer side in pixels (the picture's, {SIZE} at most)"
+    )
     add_number(parser, "--steps", STEPS, "of each picture", whole)
     parser.add_argument("--seed", type=int, default=0, help="of the noise it begins with (0)")
     parser.add_argument(
@@ -48,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.media.sheet import draw_sheet
     from rtstyle.stylizers.gatys import fit
     from rtstyle.stylizers.gatys_layers import load_measuring
+    from rtstyle.stylizers.gatys_memory import check_memory
     from rtstyle.stylizers.octaves import resized
     from rtstyle.stylizers.reconstruct import from_content, from_style
 
@@ -56,12 +59,14 @@ def run(options: argparse.Namespace) -> int:
         raise RtstyleError("--layers: the figure shows each layer in full; leave their weights out")
     check_weights(options, [options.backbone], options.layers or ())
     device = pick_device(options.device)
-    whole_picture = to_float(read_image(options.image).on_white().image)
-    size = fit((whole_picture.shape[1], whole_picture.shape[2]), min(options.size, max(whole_picture.shape)))
+    whole_picture = to_float(read_image(options.image).as_seen().image)
+    longest = options.size or min(SIZE, max(whole_picture.shape))
+    size = fit((whole_picture.shape[1], whole_picture.shape[2]), longest)
     picture = resized(whole_picture, size).clamp(0, 1).to(device)
     files, layers = dict(options.backbone_weights), options.layers
     ways = {"pooling": options.pooling, "device": device}
     measuring = load_measuring(options.backbone, files, layers, layers, **ways)
+    check_memory(measuring.backbone, size, device)
     say(options, measuring.notes[-1:])
     names = list(measuring.style)
     rows: list[list[tuple[str, Tensor]]] = [[], []]
@@ -70,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     with (
         stopping() as stop,
         tqdm(total=total, disable=not shows_progress(options), leave=False, unit="step") as bar,
+        keeping_cells(options, rows),
     ):
         for number, layer in enumerate(names):
             upto = dict.fromkeys(names[: number + 1], 1.0)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtstyle.cli.options import print_json, say
-from rtstyle.cli.outputs import check_picture, check_style
+from rtstyle.cli.outputs import alone_at, check_picture, check_style
 from rtstyle.cli.stopping import stopping
 from rtstyle.cli.train_options import add_arguments, settings
 from rtstyle.errors import RtstyleError
@@ -35,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
     plan = make_plan(settings(options))
     out = options.out or Path(f"{_as_name(options.picture.stem)}.safetensors")
-    with _alone_at(out):
+    # The first process speaks for all.
+    with alone_at(out) if started_rank() == 0 else nullcontext():
         return _train(options, plan, out)
 
 
@@ -154,25 +154,6 @@ def _check_outputs(
         raise RtstyleError(f"--plot and --preview are both {options.plot}; give each a file of its own")
     for name in ("plot", "preview"):
         check_picture(getattr(options, name), overwrite=overwrite, inputs=inputs, option=f"--{name}")
-
-
-@contextmanager
-def _alone_at(out: Path) -> Iterator[None]:
-    """Refuse a second run that would write over this one's files. The first process speaks for all."""
-    from rtstyle.media.output import Claim, make_parent
-    from rtstyle.training.distributed import started_rank
-
-    if started_rank() > 0:
-        yield
-        return
-    lock = out.with_name(f".{out.stem}.lock")
-    make_parent(out)
-    claim = Claim(lock, of=out)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        claim.release()
 
 
 def _as_name(text: str) -> str:

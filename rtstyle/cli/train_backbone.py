@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.stopping import stopping
     from rtstyle.engines import pick_device
-    from rtstyle.media.output import check_output, make_parent
+    from rtstyle.media.output import check_output, check_writable
     from rtstyle.training.backbone_plot import draw_epochs
     from rtstyle.training.classes import read_classes, split
 
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
     begun = dict(options.backbone_weights)
     for out in outs.values():
         check_output(out, overwrite=options.overwrite, inputs=tuple(begun.values()))
-    _check(names, begun, options.freeze)
-    make_parent(whole)
+    _check(names, begun, options)
+    check_writable(whole)
     plot = options.plot or whole.with_suffix(".plot.png")
     check_picture(plot, overwrite=options.overwrite, option="--plot")
     device = pick_device(options.device)
@@ -116,15 +116,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(names: list[str], begun: dict[str, Path], frozen: str | None) -> None:
+def _check(names: list[str], begun: dict[str, Path], options: argparse.Namespace) -> None:
     """Raises RtstyleError for files and layers that are not there: of all, before the first is trained."""
     from rtstyle.perception.backbones import check_files, layers_of
     from rtstyle.perception.backbones.backbone import check_known
 
     check_files(begun, names, "--compare" if len(names) > 1 else "--backbone")
     for name in names:
-        if frozen is not None:
-            check_known((frozen,), layers_of(name), name)
+        if options.freeze is not None:
+            check_known((options.freeze,), layers_of(name), name)
+    for name in names if len(names) > 1 else ():  # one alone shows itself at once
+        _load(options, name)
+
+
+def _load(options: argparse.Namespace, name: str) -> tuple[Any, str]:
+    """A network, and the layer up to which it is not trained. Raises RtstyleError for a crop too small."""
+    from rtstyle.training.backbone import load_trainable
+
+    backbone, frozen = load_trainable(name, dict(options.backbone_weights).get(name), options.freeze)
+    if options.crop < backbone.smallest:
+        raise RtstyleError(f"--crop {options.crop}: {name} takes {backbone.smallest} pixels a side and more")
+    return backbone, frozen
 
 
 def _train(
@@ -138,11 +150,9 @@ def _train(
 ) -> Trained:
     from tqdm import tqdm
 
-    from rtstyle.training.backbone import load_trainable, train_backbone
+    from rtstyle.training.backbone import train_backbone
 
-    backbone, frozen = load_trainable(name, dict(options.backbone_weights).get(name), options.freeze)
-    if options.crop < backbone.smallest:
-        raise RtstyleError(f"--crop {options.crop}: {name} takes {backbone.smallest} pixels a side and more")
+    backbone, frozen = _load(options, name)
     say(options, [f"{name}: to {backbone.layers[-1]}; what comes after {frozen} is trained"])
     with tqdm(unit="picture", disable=not shows_progress(options), leave=False) as bar:
 

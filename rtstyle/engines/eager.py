@@ -20,6 +20,7 @@ MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
 # Bytes on a processor that one picture may take: 17 million pixels in swift, 3.9 in johnson. Larger ones are
 # restyled in tiles, of half as much.
 LARGEST = 2**32
+_CPU_IS_FULL = "can't allocate memory"  # PyTorch's RuntimeError there, where a GPU's has a class of its own
 
 
 def check_image(image: Tensor) -> None:
@@ -74,11 +75,15 @@ class Eager:
         check_image(image)
         try:
             return self._restyled(image.to(self.device, non_blocking=True)).to(image.device)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _CPU_IS_FULL not in str(error):
+                raise
             height, width = image.shape[1:]
+            onward = (
+                "the processor takes any size: --device cpu" if self.device.type == "cuda" else "end others"
+            )
             raise RtstyleError(
-                f"{self.device} has too little memory for a picture of {width}x{height};"
-                " the processor takes any size: --device cpu"
+                f"{self.device} has too little memory for a picture of {width}x{height}; {onward}"
             ) from error
 
     def at_once(self, width: int, height: int) -> int:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
-from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb
+from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb, to_srgb
 from rtstyle.media.image_exif import read_exif, turn
 from rtstyle.media.spherical import read_sphere, write_sphere
 
@@ -80,6 +80,13 @@ class Picture:
         laid = torch.lerp(torch.ones(()), to_float(self.image.cpu()), to_float(self.alpha.cpu()))
         return replace(self, image=to_bytes(laid, self.image.dtype), alpha=None)
 
+    def as_seen(self) -> Picture:
+        """The picture as a viewer shows it: without alpha, in sRGB; 8 bits where a profile is applied."""
+        laid = self.on_white()
+        if laid.icc is None:
+            return laid
+        return replace(laid, image=to_srgb(to_bytes(to_float(laid.image)), laid.icc), icc=None)
+
 
 def is_image_name(path: str | os.PathLike[str]) -> bool:
     """Whether the extension, in any case, is one of `WRITABLE`."""
@@ -91,10 +98,23 @@ def is_readable_name(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in READABLE
 
 
+def is_picture(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a picture that is read, whatever its name says; the rest is not looked at."""
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS):
+            return True
+    except Exception:  # as in `read_image`
+        return False
+
+
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Every picture file in a folder and those inside it, by extension, sorted; hidden files are skipped."""
-    paths = (path for path in Path(folder).rglob("*") if is_readable_name(path))
-    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+    paths = (path for path in Path(folder).rglob("*") if is_readable_name(path) and path.is_file())
+    return sorted(path for path in paths if not _is_hidden(path.relative_to(folder)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def read_image(path: str | os.PathLike[str]) -> Picture:
@@ -119,6 +139,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
             lack = "HEIC needs pip install 'rtstyle[heic]'"
             raise RtstyleError(f"cannot read picture '{path}': {lack}") from error
         raise RtstyleError(f"cannot read picture '{path}': it is no {_KINDS}, or is damaged") from error
+    except MemoryError as error:
+        raise RtstyleError(f"cannot read picture '{path}': there is too little memory for it") from error
     except Image.DecompressionBombError as error:
         raise RtstyleError(f"cannot read picture '{path}': it claims more than 178 million pixels") from error
     except Exception as error:  # decoders raise many unrelated types on damaged files

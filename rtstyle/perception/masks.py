@@ -31,7 +31,7 @@ def find_regions(
     and what is white, the foreground (second). Raises RtstyleError, with ``name``, for one colour only,
     more than `MOST_REGIONS`, a picture without flat colours, or another shape than ``size``.
     """
-    _check_shape(picture, size, name)
+    check_shape(picture, size, name)
     step = -(-max(picture.shape[1:]) // _LONGEST)
     pixels = np.ascontiguousarray(picture[:, ::step, ::step].permute(1, 2, 0).cpu().numpy())
     centres, shaded = _palette(pixels)
@@ -138,7 +138,8 @@ def _blurred(masks: Tensor, deviation: float) -> Tensor:
     return F.conv2d(F.pad(masks, (0, 0, reach, reach), mode="replicate"), kernel.transpose(2, 3))
 
 
-def _check_shape(picture: Tensor, size: tuple[int, int], name: str) -> None:
+def check_shape(picture: Tensor, size: tuple[int, int], name: str) -> None:
+    """Raise RtstyleError for a mask (C, h, w) of another shape than the picture's ``size`` (H, W)."""
     (height, width), (rows, columns) = picture.shape[1:], size
     ratio = width * rows / (height * columns)
     if not 1 / _MISSHAPEN <= ratio <= _MISSHAPEN:

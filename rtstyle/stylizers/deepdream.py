@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rtstyle.errors import RtstyleError
 from rtstyle.stylizers.activations import Activations
 from rtstyle.stylizers.carried import Steady
 from rtstyle.stylizers.defaults import DREAM_RATE, DREAM_STEPS, OCTAVE_RATIO, OCTAVES
@@ -146,6 +147,10 @@ class DeepDream:
         gradient = smoothed(gradient, deviation, wrap=self._panorama)
         gradient -= gradient.mean((1, 2), keepdim=True)  # a tint over all is nothing seen
         spread = gradient.std().clamp_min(torch.finfo(gradient.dtype).tiny)
+        if not math.isfinite(activation) or not torch.isfinite(spread):
+            raise RtstyleError(
+                "what the layers see is no number any more; are the backbone's weights damaged?"
+            )
         return activation, gradient, self._rate / float(spread)
 
 

@@ -14,7 +14,7 @@ from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.masks import at_layer
 from rtstyle.stylizers.defaults import VARIATION_WEIGHT
 from rtstyle.stylizers.descent import Descent, Step, optimise
-from rtstyle.stylizers.gatys_regions import Style, make_objective, make_regions
+from rtstyle.stylizers.gatys_regions import LEAST_SIDE, Style, make_objective, make_regions
 from rtstyle.stylizers.octaves import Size, resized
 
 COARSEST = 256  # pixels of the longer side at the first scale, where strokes of all sizes find their place
@@ -66,6 +66,7 @@ def make_plan(size: Size, steps: int, scales: Sequence[int] | None = None) -> Pl
     if scales is None:
         halvings = max(0, round(math.log2(longest / COARSEST)))
         scales = [longest >> number for number in range(halvings, 0, -1)]
+        scales = [scale for scale in scales if min(fit(size, scale)) >= LEAST_SIDE]
     sides = [side for side in sorted(set(scales)) if side < longest] + [longest]
     sizes = tuple(fit(size, side) for side in sides)
     share = steps // len(sizes)
@@ -156,5 +157,11 @@ def paint(
     size = plan.sizes[-1]
     result = resized(image[0], size)
     if kept is not None:
-        result = result.lerp(resized(photo, size), at_layer(kept, size)[0])
+        result = with_kept(result, photo, kept)
     return result.clamp(0, 1)
+
+
+def with_kept(result: Tensor, photo: Tensor, kept: Tensor) -> Tensor:
+    """A result (3, H, W) with the photo (3, h, w) itself where ``kept`` (1, 1, H, W) is 1."""
+    size = result.shape[1], result.shape[2]
+    return result.lerp(resized(photo, size), at_layer(kept, size)[0])

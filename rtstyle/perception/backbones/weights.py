@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, why_unread
 
 
 def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -26,10 +26,10 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise RtstyleError(f"{file}: weights are .safetensors, .pth, .pth.tar or .pt files")
     try:
         held = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({reason})") from None
+    except Exception as error:  # torch.load raises half a dozen unrelated types on what is no checkpoint
+        raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({why_unread(error)})") from None
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
+    held = held if isinstance(held, dict) else {}
     tensors = {
         _plain_name(str(key)): value.float() for key, value in held.items() if isinstance(value, Tensor)
     }
