@@ -43,6 +43,13 @@ def test_a_slow_machine_finds_its_size_within_a_few_frames() -> None:
     assert abs(settled[0] / settled[1] - 16 / 9) < 0.05
 
 
+def test_no_size_loses_faces_among_strokes() -> None:
+    machine = Machine(Adapt(640, 480, 30), 100.0)
+    machine.frames(300)
+    assert 240 <= machine.adapt.size[1] < 270
+    assert Adapt(320, 180, 30).sizes == [(320, 180)], "a camera that is smaller keeps its own"
+
+
 def test_the_size_is_as_large_as_the_machine_allows() -> None:
     machine = Machine(Adapt(1280, 720, 30), 0.1)
     machine.frames(3000)
