@@ -6,8 +6,8 @@ from statistics import median
 
 # One step changes the pixels to restyle by a fifth: enough to matter, too little to catch the eye.
 _STEP = 0.9
-# Pixels of the shorter side. Below, a face that fills a fifth of the height is lost among strokes: rather fewer
-# frames than that.
+# Pixels of the shorter side. Below, a face that fills a fifth of the height is lost among strokes: rather
+# fewer frames than that.
 _SMALLEST = 240
 # Shares of the time between two frames: a size is given up above the first, chosen to stay below the
 # second. The rest is for capture, drawing and outputs, and for what else the machine does.
