@@ -52,8 +52,7 @@ class Fan:
     @property
     def unheard(self) -> bool:
         """Whether there were outputs, and the last of them has ended."""
-        recorder = self.keeper.recorder
-        mailboxes = [*self._mailboxes, *([recorder] if recorder is not None else [])]
+        mailboxes = self._present()
         return bool(mailboxes) and not any(mailbox.alive for mailbox in mailboxes)
 
     def start(self) -> None:
@@ -64,8 +63,7 @@ class Fan:
 
     def hand_out(self, shown: Callable[[], Frame]) -> None:
         """Pass on a frame; `shown` makes it, and is called where there is anybody to take it."""
-        recorder = self.keeper.recorder
-        mailboxes = [*self._mailboxes, *([recorder] if recorder is not None else [])]
+        mailboxes = self._present()
         if not mailboxes:
             return
         frame = shown()
@@ -85,6 +83,10 @@ class Fan:
                 self.broken = self.broken or mailbox in recordings
                 self._say(f"{mailbox.output.name} does not end; it is left behind")
         self.keeper.join()
+
+    def _present(self) -> list[Mailbox]:
+        recorder = self.keeper.recorder
+        return [*self._mailboxes, *([recorder] if recorder is not None else [])]
 
     def _mailbox(self, output: Output, depth: int = 1) -> Mailbox:
         return Mailbox(output, depth=depth, shown=self._stats.shown, failed=self._failed)
