@@ -385,6 +385,26 @@ def test_more_snapshots_than_a_disk_can_write_are_refused(
     assert 3 <= len(live.notes) <= 4
 
 
+def test_a_snapshot_that_breaks_does_not_stop_those_after_it(
+    make: Callable[..., Live], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Exception | Path] = [PermissionError("not yours"), tmp_path / "b.png"]
+
+    def write(folder: Path, *pair: Frame) -> Path:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(keeping, "write_pair", write)
+    live = make(folder=tmp_path)
+    live.step()
+    for count in (1, 2):
+        live.do("snapshot")
+        _until(lambda count=count: len(live.notes) == count)
+    assert live.notes == ["snapshot: not yours", f"snapshot: {tmp_path / 'b.png'}"]
+
+
 def test_snapshots_of_one_millisecond_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = iter(["1", "1", "2"])
     monkeypatch.setattr(snapshot, "timed_path", lambda folder, ending: folder / f"{next(names)}{ending}")

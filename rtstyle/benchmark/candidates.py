@@ -88,9 +88,9 @@ def load_candidates(
     if unknown := [name for name in engines if name not in ENGINES]:
         raise RtstyleError(f"no engine named '{unknown[0]}'; there are: {', '.join(ENGINES)}")
     found, notes = [], []
-    short = [style_name(style) for style in styles]
-    for style in styles:
-        name = style_name(style) if short.count(style_name(style)) == 1 else style
+    names = [style_name(style) for style in styles]
+    for style, own in zip(styles, names, strict=True):
+        name = own if names.count(own) == 1 else style
         network = load_style(style)[1]
         for engine in engines or ENGINES:
             try:

@@ -79,9 +79,9 @@ class Eager:
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _CPU_IS_FULL not in str(error):
                 raise
             height, width = image.shape[1:]
-            onward = (
-                "the processor takes any size: --device cpu" if self.device.type == "cuda" else "end others"
-            )
+            onward = "end other programs, or make it smaller"
+            if self.device.type == "cuda":
+                onward = "the processor takes any size: --device cpu"
             raise RtstyleError(
                 f"{self.device} has too little memory for a picture of {width}x{height}; {onward}"
             ) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.live.outputs import Mailbox
 from rtstyle.live.recording import SUFFIX, Recording, timed_path
@@ -105,6 +105,8 @@ class Keeper:
                 self._say(f"snapshot: {write_pair(self._folder, *pair)}")
             except RtstyleError as error:
                 self._say(str(error))
+            except Exception as error:  # any: those that come after must be written
+                self._say(f"snapshot: {one_line(error)}")
 
     def end(self) -> list[Mailbox]:
         """Nothing new is begun from now on. Returns the recordings that are still to be finished."""

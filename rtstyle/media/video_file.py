@@ -172,6 +172,7 @@ class VideoFileSource(Source):
         return self._file.damage
 
     def _from_reader(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        """Frames as decoded, with their times; what is mended before the asked part does not count."""
         for time, frame in self._frames:
             if self.span.start is not None and time < self.span.start:
                 self._mended = self._repair.mended
