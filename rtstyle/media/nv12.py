@@ -2,10 +2,15 @@
 
 What `color` has swscale do on the CPU, for pictures that lie on a GPU (ITU-T H.273, clause 8.3: luma is
 the sum of R, G and B weighted with K_R, 1 - K_R - K_B and K_B, non-constant luminance). Sides are even: a
-decoder's surface of odd sides lacks the last column or row of chroma.
+decoder's surface of odd sides lacks the last column or row of chroma. On a GPU each way is one kernel of
+`nv12_kernels`, where Triton can build it.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
+from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +21,29 @@ _WEIGHTS = {
     1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087),
     9: (0.2627, 0.0593),
 }  # fmt: skip
+
+
+class ToRgbFactors(NamedTuple):
+    """R = gain Y + red_red Cr + offset and so on, of samples in levels of 8 bits, Cb and Cr less 128."""
+
+    gain: float
+    red_red: float
+    blue_green: float
+    red_green: float
+    blue_blue: float
+    offset: float  # half a level is in it, for the conversion to bytes cuts off
+
+
+class ToYuvFactors(NamedTuple):
+    """Y = gain (red R + green G + blue B) + offset; Cb = to_blue (B - that sum) + 128.5, and so on."""
+
+    red: float
+    green: float
+    blue: float
+    gain: float
+    offset: float
+    to_blue: float
+    to_red: float
 
 
 def to_rgb(
@@ -33,22 +61,42 @@ def to_rgb(
 
     Returns uint8 (3, H, W).
     """
-    kr, kb = _WEIGHTS[matrix]
-    kg = 1 - kr - kb
-    one = 1 if luma.dtype == torch.uint8 else 256  # samples of a level of 8 bits
-    largest = (2**bits - 1) / 2 ** (bits - 8)  # in such levels
-    black, swing, reach = (0.0, largest, largest) if full else (16.0, 219.0, 224.0)
-    blue, red = (chroma.float().mul_(1 / one).sub_(128)).mul_(255 / reach).unbind(-1)
+    factors = to_rgb_factors(matrix, full, bits)
+    if kernels := _kernels(luma.device):
+        return kernels.to_rgb(luma, chroma, factors, left)
+    one = samples_of_a_level(luma)
+    blue, red = chroma.float().mul_(1 / one).sub_(128).unbind(-1)
     # Chroma is turned into what it adds to each colour while there is a quarter of it.
     added = torch.stack(
         [
-            red * (2 * (1 - kr)),
-            blue * (-2 * kb * (1 - kb) / kg) - red * (2 * kr * (1 - kr) / kg),
-            blue * (2 * (1 - kb)),
+            red * factors.red_red,
+            blue * factors.blue_green + red * factors.red_green,
+            blue * factors.blue_blue,
         ]
-    ).add_(0.5 - black * 255 / swing)  # half a level, for the conversion to bytes cuts off
+    ).add_(factors.offset)
     rgb = _double(added[None], left)[0]
-    return rgb.add_(luma.float(), alpha=255 / swing / one).clamp_(0, 255).to(torch.uint8)
+    return rgb.add_(luma.float(), alpha=factors.gain / one).clamp_(0, 255).to(torch.uint8)
+
+
+def to_rgb_factors(matrix: int, full: bool, bits: int) -> ToRgbFactors:
+    """See `to_rgb`."""
+    kr, kb = _WEIGHTS[matrix]
+    kg = 1 - kr - kb
+    largest = (2**bits - 1) / 2 ** (bits - 8)  # in levels of 8 bits
+    black, swing, reach = (0.0, largest, largest) if full else (16.0, 219.0, 224.0)
+    return ToRgbFactors(
+        gain=255 / swing,
+        red_red=255 / reach * 2 * (1 - kr),
+        blue_green=-255 / reach * 2 * kb * (1 - kb) / kg,
+        red_green=-255 / reach * 2 * kr * (1 - kr) / kg,
+        blue_blue=255 / reach * 2 * (1 - kb),
+        offset=0.5 - black * 255 / swing,
+    )
+
+
+def samples_of_a_level(plane: Tensor) -> int:
+    """How many steps of a plane's type make one of 8 bits: uint16 has its bits at the top."""
+    return 1 if plane.dtype == torch.uint8 else 256
 
 
 def _double(chroma: Tensor, left: bool) -> Tensor:
@@ -73,19 +121,35 @@ def to_yuv420p(image: Tensor, matrix: int, full: bool) -> Tensor:
 
     Returns uint8 (H W 3/2,).
     """
-    kr, kb = _WEIGHTS[matrix]
-    black, swing, reach = (0.0, 255.0, 255.0) if full else (16.0, 219.0, 224.0)
+    factors = to_yuv_factors(matrix, full)
     height, width = image.shape[1:]
     packed = torch.empty(height * width * 3 // 2, dtype=torch.uint8, device=image.device)
     luma, blue, red = planes(packed, height, width)
+    if kernels := _kernels(image.device):
+        kernels.to_yuv420p(image, luma, blue, red, factors)
+        return packed
     values = image.float()
-    luma.copy_(_luma(values, kr, kb).mul_(swing / 255).add_(black + 0.5).clamp_(0, 255))
+    luma.copy_(_luma(values, factors).mul_(factors.gain).add_(factors.offset).clamp_(0, 255))
     values = F.avg_pool2d(values[None], 2)[0]
-    gray = _luma(values, kr, kb)
-    for plane, colour, k in ((blue, values[2], kb), (red, values[0], kr)):
-        share = (colour - gray).mul_(reach / 255 / 2 / (1 - k))
-        plane.copy_(share.add_(128.5).clamp_(0, 255))
+    gray = _luma(values, factors)
+    for plane, colour, factor in ((blue, values[2], factors.to_blue), (red, values[0], factors.to_red)):
+        plane.copy_((colour - gray).mul_(factor).add_(128.5).clamp_(0, 255))
     return packed
+
+
+def to_yuv_factors(matrix: int, full: bool) -> ToYuvFactors:
+    """See `to_yuv420p`."""
+    kr, kb = _WEIGHTS[matrix]
+    black, swing, reach = (0.0, 255.0, 255.0) if full else (16.0, 219.0, 224.0)
+    return ToYuvFactors(
+        red=kr,
+        green=1 - kr - kb,
+        blue=kb,
+        gain=swing / 255,
+        offset=black + 0.5,
+        to_blue=reach / 255 / 2 / (1 - kb),
+        to_red=reach / 255 / 2 / (1 - kr),
+    )
 
 
 def planes(packed: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,6 +159,27 @@ def planes(packed: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Ten
     return luma.view(height, width), blue, red
 
 
-def _luma(rgb: Tensor, kr: float, kb: float) -> Tensor:
+def _luma(rgb: Tensor, factors: ToYuvFactors) -> Tensor:
     red, green, blue = rgb
-    return (red * kr).add_(green, alpha=1 - kr - kb).add_(blue, alpha=kb)
+    return (red * factors.red).add_(green, alpha=factors.green).add_(blue, alpha=factors.blue)
+
+
+def _kernels(device: torch.device) -> ModuleType | None:
+    """`nv12_kernels`, where they work."""
+    return _tried(device) if device.type == "cuda" else None
+
+
+@lru_cache
+def _tried(device: torch.device) -> ModuleType | None:
+    try:
+        from rtstyle.media import nv12_kernels
+
+        image = torch.zeros(3, 2, 2, dtype=torch.uint8, device=device)
+        luma, chroma = image[0], torch.zeros(1, 1, 2, dtype=torch.uint8, device=device)
+        with torch.cuda.device(device):
+            nv12_kernels.to_yuv420p(image, luma, chroma[..., 0], chroma[..., 1], to_yuv_factors(1, False))
+            nv12_kernels.to_rgb(luma, chroma, to_rgb_factors(1, False, 8), False)
+            torch.cuda.current_stream().synchronize()
+    except Exception:  # no Triton, no C compiler for its launcher, a GPU it does not know: `doctor` says
+        return None
+    return nv12_kernels

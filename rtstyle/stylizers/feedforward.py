@@ -41,10 +41,8 @@ def _spread(image: torch.Tensor) -> torch.Tensor:
     every = max(1, height * width // _LOOKED_AT)
     while math.gcd(every, width) > 1:
         every += 1
-    places = torch.arange(0, height * width, every, device=image.device)
-    whole = image if image.dtype == torch.uint8 else image.to(torch.int32)  # CUDA cannot pick from uint16
-    picked = whole[:, places // width, places % width].float() / peak(image.dtype)
-    return picked.std(dim=1, correction=0).max()
+    picked = image.flatten(1)[:, ::every].float()
+    return picked.std(dim=1, correction=0).max() / peak(image.dtype)
 
 
 def _presence_at(spread: torch.Tensor) -> float:
