@@ -19,7 +19,7 @@ from rtstyle.networks.blocks import InstanceNorm, ReflectConv
 
 _KEPT = 4  # graphs; a live session that adapts its size goes to and fro between two or three
 _WARM = 3  # runs before a recording, in which libraries choose their kernels and load them
-_TRIES = 3  # recordings that may fail: another thread's use of the driver (a decoder's) can break one
+_TRIES = 3  # recordings in a row that may fail: another thread's (a decoder's) use of the driver breaks some
 # PyTorch records one graph at a time in a process, and up to 2.11 replays none meanwhile.
 _RECORDING = threading.Lock()
 _Key = tuple[int, int, torch.dtype]  # height, width, sample type
@@ -116,6 +116,7 @@ class Graph(Eager):
                     reason = _line(error.__context__ or error)
                     self.notes.append(f"no CUDA graph could be recorded, so it is slower: {reason}")
                 return None
+            self._failed = 0  # only tries in a row count: a film of hours may see a decoder begin often
         self._recorded[key] = recording  # put at the end again: the first is the one not used for longest
         return recording
 
