@@ -1,16 +1,21 @@
 """``rtstyle benchmark``: figures by hand, the plain network, one run of everything at a tiny size."""
 
+import ctypes
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from av.codec.hwaccel import HWAccel
 from PIL import Image
 
 from rtstyle.benchmark import stages
@@ -34,7 +39,15 @@ from rtstyle.benchmark.memory import Peak, peak_of
 from rtstyle.benchmark.plain import Plain, PlainNetwork
 from rtstyle.benchmark.plot import draw_speeds
 from rtstyle.benchmark.scene import Scene, laid_out, there_and_back
-from rtstyle.benchmark.stages import _to_rgb_there, converter, decoding, encoding, until, video_latency
+from rtstyle.benchmark.stages import (
+    _to_rgb_there,
+    converter,
+    decoding,
+    encoding,
+    network_between,
+    until,
+    video_latency,
+)
 from rtstyle.cli import main
 from rtstyle.cli.benchmark_report import size_lines
 from rtstyle.errors import RtstyleError
@@ -181,8 +194,8 @@ def test_energy_sums_packages_and_survives_a_counter_that_starts_again(tmp_path:
     whole = tmp_path / "intel-rapl:2"  # of a laptop: the packages and the rest of the machine
     whole.mkdir()
     (whole / "name").write_text("psys\n")
-    meter = Energy(tmp_path)
-    assert meter.why == ""
+    meter = Energy(CPU, tmp_path)
+    assert (meter.why, meter.of) == ([], ["processor"])
     (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n")
     (tmp_path / "intel-rapl:1/energy_uj").write_text("7000000\n")
     (tmp_path / "intel-rapl:0:0/energy_uj").write_text("9999\n")  # part of package 0
@@ -191,12 +204,41 @@ def test_energy_sums_packages_and_survives_a_counter_that_starts_again(tmp_path:
 
 
 def test_energy_that_cannot_be_read_is_none_and_says_why(tmp_path: Path) -> None:
-    assert Energy(tmp_path).joules() is None
-    assert "no counter" in Energy(tmp_path).why
+    assert Energy(CPU, tmp_path).joules() is None
+    assert "no counter" in Energy(CPU, tmp_path).why[0]
     (tmp_path / "intel-rapl:0").mkdir()
-    locked = Energy(tmp_path)  # the files cannot be read
+    locked = Energy(CPU, tmp_path)  # the files cannot be read
     assert locked.joules() is None
-    assert "root" in locked.why
+    assert "root" in locked.why[0]
+
+
+def test_a_gpus_energy_is_asked_of_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = [70_000]  # millijoules
+
+    def handle(name: bytes, place: object) -> int:
+        return 0 if name == b"GPU-1234" else 6
+
+    def total(handle: object, place: ctypes.c_void_p) -> int:
+        place._obj.value = used[0]  # type: ignore[attr-defined]
+        return 0
+
+    nvml = SimpleNamespace(
+        nvmlInit_v2=lambda: 0,
+        nvmlDeviceGetHandleByUUID=handle,
+        nvmlDeviceGetTotalEnergyConsumption=total,
+    )
+    device = torch.device("cuda", 0)
+    monkeypatch.setattr("rtstyle.benchmark.energy.ctypes.CDLL", lambda name: nvml)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234"))
+    meter = Energy(device, tmp_path)
+    assert meter.of == ["GPU"]
+    assert "processor" in meter.why[0]
+    used[0] += 2500
+    assert meter.joules() == 2.5
+    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda handle, place: 3  # an old card
+    assert Energy(device, tmp_path).why[1] == (
+        "the GPU's energy cannot be read: nvmlDeviceGetTotalEnergyConsumption answers 3"
+    )
 
 
 def test_machine_facts_name_processor_threads_and_versions(tmp_path: Path) -> None:
@@ -305,6 +347,38 @@ def test_planes_in_a_devices_memory_become_rgb(tmp_path: Path) -> None:
     scene.write_clip(3)
     sample = _to_rgb_there(scene.decoded()[0], 0, CPU)
     assert (sample.frames, len(sample.latencies)) == (3, 3)
+
+
+def test_between_decoder_and_encoder_every_frame_is_converted_twice(tmp_path: Path) -> None:
+    seen: list[Frame] = []
+
+    def stylizer(frame: Frame) -> Frame:
+        seen.append(frame)
+        return frame
+
+    scene = Scene(frames(3, 33, 49), tmp_path)
+    scene.write_clip(3)
+    sample = network_between(scene.decoded()[0], stylizer, 5, CPU)
+    assert (sample.frames, len(seen)) == (5, 5)
+    image = seen[4].image
+    assert image.shape == (3, 34, 50)  # as the clip's
+    with VideoFileSource(scene.clip) as source:
+        right = next(iter(source)).image
+    assert (image.int() - right.int()).abs().max() <= 1
+
+
+def test_a_decoder_the_gpu_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def absent(device: torch.device) -> Iterator[HWAccel]:
+        yield HWAccel("cuda", "99", is_hw_owned=True)
+
+    monkeypatch.setattr("rtstyle.media.nvdec.accelerator", absent)
+    monkeypatch.setattr("rtstyle.benchmark.stages.settle", lambda device: None)
+    scene = Scene(frames(3, 48, 64), tmp_path)
+    scene.write_clip(4)
+    sample = decoding(scene, 0.3, torch.device("cuda"))
+    assert sample.frames > 4  # from the beginning again
+    assert sample.note.startswith("decode is the processor's, not the GPU's: ")
 
 
 def test_latency_of_the_whole_is_taken_frame_by_frame_to_the_end_of_the_clip(tmp_path: Path) -> None:

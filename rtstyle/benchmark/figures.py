@@ -22,6 +22,7 @@ class Sample:
     latencies: list[float] = field(default_factory=list)  # seconds, one a frame; empty where frames overlap
     joules: float | None = None
     busy: float | None = None  # share of all cores' time that was used
+    note: str = ""  # what a reader of the figure has to know
 
     @property
     def fps(self) -> float:

@@ -67,6 +67,8 @@ def measure_size(
         for kind, rate in ceiling.items():
             tell(f"round {number + 1} of {rounds}: {kind}")
             rates[kind].append(rate())
+    for line in dict.fromkeys(sample.note for each in samples.values() for sample in each if sample.note):
+        note(f"{scene.name}: {line}")
     return {
         "width": scene.width,
         "height": scene.height,
@@ -143,9 +145,10 @@ def _jobs(
     scene: Scene, candidates: Sequence[Candidate], seconds: float, energy: Energy
 ) -> dict[Name, Callable[[], Sample]]:
     place = candidates[0].device  # all have the same
+    decoded = scene.decoded()
     jobs: dict[Name, Callable[[], Sample]] = {
         ("decode",): partial(stages.decoding, scene, seconds, place),
-        ("to_rgb",): partial(stages.to_rgb, scene.decoded(), seconds, place),
+        ("to_rgb",): partial(stages.to_rgb, decoded, seconds, place),
         ("to_yuv",): partial(stages.to_yuv, [frame.image for frame in scene.frames(place)], seconds),
     }
     convert = stages.converter(scene.held[0].image)
@@ -158,6 +161,10 @@ def _jobs(
             jobs[each.style, "encode"] = partial(stages.encoding, pictures, path, seconds)
         jobs[label, "network"] = partial(stages.network, scene, each.stylizer, each.frames, place)
         jobs[label, "network alone"] = partial(stages.network_latency, scene, each.stylizer, seconds, place)
+        if place.type == "cuda":
+            jobs[label, "between"] = partial(
+                stages.network_between, decoded[0], each.stylizer, each.frames, place
+            )
         if ours:
             jobs[label, "video"] = partial(stages.video, scene, each.stylizer, each.frames, energy)
         # The plain network's loop decodes as such loops do.
@@ -179,8 +186,9 @@ def _figures(
 
     Returns:
         style, engine, precision; flop of a frame, flop_per_second, share_of_ceiling (of the product in
-        `precision`, also of what is in 8 bits, which may be faster); network {a summary}; loop, of the
-        plain network: the summary of file to file, frame by frame; of all others: video {a summary},
+        `precision`, also of what is in 8 bits, which may be faster); network {a summary}; between, on a GPU:
+        the summary of both conversions and the network; loop, of the plain network: the summary of file to
+        file, frame by frame; of all others: video {a summary},
         slowest (a stage), share_of_slowest, one_by_one_fps, busy (share of all cores), joules_per_frame (None
         where not readable), times_plain {engine: {network, video}}.
     """
@@ -199,6 +207,8 @@ def _figures(
             one / most for one, most in zip(reached, rates[candidate.precision], strict=True)
         ),
     }
+    if (label, "between") in samples:
+        found["between"] = summary(samples[label, "between"])
     if candidate.style == PLAIN:
         return {**found, "loop": summary(alone)}
     video = samples[label, "video"]

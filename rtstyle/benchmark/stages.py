@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from fractions import Fraction
 from functools import partial
 from itertools import count, cycle
@@ -21,12 +20,12 @@ from rtstyle.benchmark.scene import RATE, Scene
 from rtstyle.frame import Frame, Stylizer
 from rtstyle.media import nv12
 from rtstyle.media.color import FULL, ColorTags, FromRgb, ToRgb, tags_of
-from rtstyle.media.containers import ffmpeg_name, open_media, picture_stream
-from rtstyle.media.decoding import Damage, decode
+from rtstyle.media.containers import ffmpeg_name
 from rtstyle.media.encoders import ENCODERS
 from rtstyle.media.geometry import pad
 from rtstyle.media.null import MemorySource, NullSink
-from rtstyle.media.nvdec import accelerator
+from rtstyle.media.nvdec import chroma_left
+from rtstyle.media.opened import OpenedVideo
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.pipeline import run
@@ -36,21 +35,30 @@ _ENCODER = ENCODERS["h264"]
 
 
 def decoding(scene: Scene, seconds: float, device: torch.device) -> Sample:
-    """The clip, from the beginning again at its end; by a GPU's own decoder where there is one."""
+    """The clip, from the beginning again at its end; by a GPU's own decoder, or said why not."""
+    clip = OpenedVideo(scene.clip)
+    frames, why = clip.decode(None), ""
+    if device.type == "cuda":
+        _, frames, why = clip.decode_on(device, None, next(frames), frames)
 
-    def frames() -> Iterator[av.VideoFrame]:
-        while True:
-            with (
-                accelerator(device) if device.type == "cuda" else nullcontext() as hwaccel,
-                open_media(scene.clip, hwaccel) as container,
-            ):
-                yield from decode(container, picture_stream(container, scene.clip), Damage())
+    def endless() -> Iterator[av.VideoFrame]:
+        again = frames
+        while (first := next(again, None)) is not None:
+            yield first
+            yield from again
+            again = clip.decode(Fraction(0))
 
-    endless = frames()
+    turning = endless()
+    begin = perf_counter()
     try:
-        return _repeat(partial(next, endless), seconds)
+        sample = _repeat(partial(next, turning), seconds)
+        settle(device)
+        sample.seconds = perf_counter() - begin
     finally:
-        endless.close()  # type: ignore[attr-defined]
+        turning.close()  # type: ignore[attr-defined]
+        clip.close()
+    sample.note = f"decode is the processor's, not the GPU's: {why}" if why else ""
+    return sample
 
 
 def to_rgb(frames: Sequence[av.VideoFrame], seconds: float, device: torch.device) -> Sample:
@@ -69,10 +77,10 @@ def to_rgb(frames: Sequence[av.VideoFrame], seconds: float, device: torch.device
 def _to_rgb_there(frame: av.VideoFrame, seconds: float, device: torch.device) -> Sample:
     planes = frame.reformat(format="nv12").planes
     luma, chroma = (torch.from_dlpack(plane).to(device) for plane in planes)
-    tags = tags_of(frame)
+    tags, left = tags_of(frame), bool(chroma_left(frame))
 
     def step() -> None:
-        nv12.to_rgb(luma, chroma, tags.matrix, tags.range == FULL)
+        nv12.to_rgb(luma, chroma, tags.matrix, tags.range == FULL, left=left)
         settle(device)
 
     return _repeat(step, seconds)
@@ -82,6 +90,34 @@ def network(scene: Scene, stylizer: Stylizer, frames: int, device: torch.device)
     """Frames in a device's memory restyled to nowhere, as many at once as `rtstyle video` does."""
     begin = perf_counter()
     run(MemorySource(scene.frames(device), frames, RATE), stylizer, NullSink())
+    settle(device)
+    return Sample(frames, perf_counter() - begin)
+
+
+def network_between(frame: av.VideoFrame, stylizer: Stylizer, frames: int, device: torch.device) -> Sample:
+    """What a GPU does of a video: its decoder's planes to RGB, restyled, to the encoder's; none leaves it.
+
+    In threads of their own, as in `rtstyle video`.
+
+    Args:
+        frame: a decoded one.
+    """
+    luma, chroma = (torch.from_dlpack(plane).to(device) for plane in frame.reformat(format="nv12").planes)
+    tags, left = tags_of(frame), bool(chroma_left(frame))
+    full = tags.range == FULL
+
+    class Planes(MemorySource):
+        def __iter__(self) -> Iterator[Frame]:
+            for blank in super().__iter__():
+                yield Frame(nv12.to_rgb(luma, chroma, tags.matrix, full, left=left), blank.time)
+
+    class Converted(NullSink):
+        def write(self, frame: Frame) -> None:
+            nv12.to_yuv420p(frame.image, tags.matrix, full)
+
+    begin = perf_counter()
+    blank = Frame(torch.empty(3, *luma.shape, dtype=torch.uint8), Fraction(0))
+    run(Planes([blank], frames, RATE), stylizer, Converted())
     settle(device)
     return Sample(frames, perf_counter() - begin)
 

@@ -77,14 +77,15 @@ def _measure(
         return candidates + (plain_candidates(device) if options.compare else []), notes
 
     _, notes = load()
-    energy = Energy()
+    energy = Energy(device)
     result: dict[str, Any] = {
         "machine": machine_facts(device),
         "input": str(options.input) if options.input else "the drawn scene",
         "seconds": options.seconds,
         "rounds": options.rounds,
         "sizes": [],
-        "notes": [*notes, *([f"energy is not measured: {energy.why}"] if energy.why else [])],
+        "energy_of": energy.of,
+        "notes": [*notes, *(f"energy is not measured: {each}" for each in energy.why)],
     }
     say(options, result["notes"])
     if not options.json:

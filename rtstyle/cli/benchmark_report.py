@@ -7,6 +7,7 @@ from typing import Any
 
 ASKED = 0.85  # of the slowest stage's speed, what the whole is to reach
 STAGES = {"decode": "decode", "to_rgb": "to RGB", "to_yuv": "from RGB"}
+PARTS = {"between": "to RGB, network, from RGB", "loop": "file to file, one by one"}
 _HEAD = f"{'':28} {'fps':>9}  {'lowest .. highest':^19}  {'p50':>8} {'p95':>8} {'p99':>8} ms, one frame alone"
 
 
@@ -16,6 +17,8 @@ def opening_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"{place}; {machine['threads']} threads; load {machine['load']}; {machine['platform']}"
     versions = (f"{name} {machine[name]}" for name in ("torch", "av", "openvino") if machine[name])
     yield f"rtstyle {machine['rtstyle']}, {', '.join(versions)}"
+    if result["energy_of"]:
+        yield f"energy is that of the {' and the '.join(result['energy_of'])}, with whatever else runs there"
     yield f"{result['input']}; {result['rounds']} rounds of about {result['seconds']:g} s each"
 
 
@@ -33,9 +36,9 @@ def size_lines(size: dict[str, Any]) -> Iterator[str]:
         yield _row(name, size["stages"][stage])
     for run in size["runs"]:
         yield f"{run['style']}, {run['engine']}: {run['flop'] / 1e9:.3g} GFLOP a frame"
-        for part in ("network", "encode", "video", "loop"):
+        for part in ("network", "between", "encode", "video", "loop"):
             if part in run:
-                yield _row(part if part != "loop" else "file to file, one by one", run[part])
+                yield _row(PARTS.get(part, part), run[part])
         yield from (f"  {line}" for line in _said(run))
 
 
@@ -55,8 +58,8 @@ def closing_lines(result: dict[str, Any]) -> Iterator[str]:
 def _row(name: str, found: dict[str, Any]) -> str:
     fps, late = found["fps"], found["latency_ms"]
     spread = f"{fps['lowest']:.5g} .. {fps['highest']:.5g}"
-    latency = " ".join(f"{late[part]:8.1f}" for part in ("p50", "p95", "p99"))
-    return f"  {name:26} {fps['median']:9.2f}  {spread:^19}  {latency}"
+    latency = " ".join(f"{late[part]:8.1f}" for part in ("p50", "p95", "p99") if part in late)
+    return f"  {name:26} {fps['median']:9.2f}  {spread:^19}  {latency}".rstrip()
 
 
 def _said(run: dict[str, Any]) -> Iterator[str]:
