@@ -1,5 +1,6 @@
 """Backbones: the papers' layers, nothing deeper, their own normalisation, one line for what is missing."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,21 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from rtstyle.errors import RtstyleError
-from rtstyle.perception.backbones import DEFAULTS, Joined, Vgg, check_files, layers_of, load_backbone
+from rtstyle.perception.backbones import (
+    DEFAULTS,
+    Joined,
+    SmallVgg19,
+    Vgg,
+    check_files,
+    layers_of,
+    load_backbone,
+)
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.perception.statistics import STATISTICS
 from rtstyle.stylizers import defaults
 from rtstyle.stylizers.gatys_layers import reach
 from rtstyle.stylizers.optimizers import OPTIMIZERS
+from rtstyle.training.objective import load_backbones
 
 Weights = dict[str, torch.Tensor]
 
@@ -122,6 +132,46 @@ def test_small_vgg_maps_first_layers_to_vggs_channels(tmp_path: Path) -> None:
     found = load_backbone("small_vgg19", ["relu1_1", "relu1_2"], file)(image)
     torch.testing.assert_close(found["relu1_1"], F.relu(step(own, "conv11_aux")))
     torch.testing.assert_close(found["relu1_2"], F.relu(step(own, "conv12", 1)))
+
+
+def test_small_vgg_is_fetched_from_its_authors_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = {key.removeprefix("SE5."): value for key, value in small_weights().items()}
+    asked = []
+
+    def fetch(url: str, **options: object) -> dict[str, object]:
+        asked.append((url, options["weights_only"]))
+        return {"model": weights, "epoch": 20}
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetch)
+    with pytest.raises(RtstyleError, match=r"5SE\.pth: not the weights it had; give a file"):
+        load_backbone("small_vgg19", ["relu1_1"])
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].numpy().tobytes())
+    monkeypatch.setattr("rtstyle.perception.backbones.weights._SMALL_DIGEST", digest.hexdigest())
+    image = torch.rand(1, 3, 12, 10)
+    found = load_backbone("small_vgg19", ["relu1_1"])(image)["relu1_1"]
+    assert torch.equal(found, SmallVgg19(["relu1_1"], small_weights())(image)["relu1_1"])
+    assert [(url.rpartition("/")[2], safe) for url, safe in asked] == [("5SE.pth", True)] * 2
+
+    def unreachable(url: str, **options: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
+    with pytest.raises(
+        RtstyleError, match=r"could not fetch the weights of small_vgg19 \(no route to host\)"
+    ):
+        load_backbone("small_vgg19", ["relu1_1"])
+    with pytest.raises(RtstyleError, match=r"instead, or do without: --loss-network vgg19$"):
+        load_backbones(["small_vgg19.relu1_1"], {})
+
+
+def test_small_vggs_file_may_be_as_published(tmp_path: Path) -> None:
+    weights = {key.removeprefix("SE5."): value for key, value in small_weights().items()}
+    torch.save({"model": weights}, tmp_path / "5SE.pth")
+    image = torch.rand(1, 3, 12, 10)
+    found = load_backbone("small_vgg19", ["relu1_1"], tmp_path / "5SE.pth")(image)["relu1_1"]
+    assert torch.equal(found, SmallVgg19(["relu1_1"], small_weights())(image)["relu1_1"])
 
 
 def test_joined_names_say_whose_layer_it_is(vgg_file: Path) -> None:

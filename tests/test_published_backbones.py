@@ -6,7 +6,7 @@ import cv2
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -128,6 +128,17 @@ def test_inception_of_2015(assets: Path) -> None:
         RtstyleError, match=r"Mixed_6e was asked for, but the weights hold only .*, Mixed_6d$"
     ):
         load_backbone("inception_v3", ["Mixed_6e"], file)
+
+
+def test_the_small_vgg_that_is_fetched_is_this_one(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = assets / "weights" / "vgg19_collaborative_distillation_16x_fp32.safetensors"
+    published = {
+        key.removeprefix("SE5."): held for key, held in load_file(file).items() if key.startswith("SE5.")
+    }
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda url, **options: published)
+    image = photos(assets, 1)
+    fetched, read = (load_backbone("small_vgg19", ["relu5_1"], each)(image) for each in (None, file))
+    assert torch.equal(fetched["relu5_1"], read["relu5_1"])
 
 
 @pytest.mark.parametrize(

@@ -379,6 +379,9 @@ def test_defaults_are_of_what_it_begins_from(place: Path) -> None:
     fit, other = (
         make_plan(given | {"start": start}).recipe for start in ("plain_strokes", "other.safetensors")
     )
+    assert "small_vgg19.relu4_1" in fit.style_layers
+    for alone in ({"loss_network": "vgg19"}, {"backbone_weights": {"vgg19": "vgg.safetensors"}}):
+        assert "vgg19.relu4_1" in make_plan(given | alone).recipe.style_layers
     full = make_plan(given | {"full": True}).recipe
     assert (fit.steps, full.steps) == (2400, 6000)
     assert (fit.learning_rate, other.learning_rate, full.learning_rate) == (3e-3, 1.5e-3, 1.5e-3)

@@ -77,5 +77,7 @@ def load_backbones(layers: list[str], files: Mapping[str, str]) -> Joined:
             loaded[backbone] = load_backbone(backbone, own, file)
         except RtstyleError as error:
             where = "" if file is None or str(file) in str(error) else f" ('{file}')"
+            without = backbone == "small_vgg19" and file is None
+            where += ", or do without: --loss-network vgg19" if without else ""
             raise RtstyleError(f"{error}{where}") from error
     return Joined(**loaded)

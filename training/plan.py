@@ -29,8 +29,8 @@ class Plan:
 def make_plan(settings: Mapping[str, Any]) -> Plan:
     """The plan of some settings (see ``recipe_file``); network and config are the start's where not given.
 
-    Without a file for the small network the loss network does that one's part too. Raises RtstyleError for
-    what cannot work.
+    Where a loss network or weights of VGG19's are named, and no file of small_vgg19's, the network named does
+    that one's part too: a step then takes about twice as long. Raises RtstyleError for what cannot work.
     """
     materials = make_materials(settings)
     loss_network = materials.loss_network
@@ -53,7 +53,8 @@ def make_plan(settings: Mapping[str, Any]) -> Plan:
     recipe = make_recipe(settings)
     build(recipe.network, recipe.config)  # raises for what does not exist
     others = {"vgg19": loss_network} if loss_network else {}
-    if "small_vgg19" not in materials.backbone_weights:
+    files = materials.backbone_weights
+    if "small_vgg19" not in files and (loss_network or "vgg19" in files):
         others["small_vgg19"] = loss_network or "vgg19"
     return Plan(recipe.measured_by(others), materials, begun)
 
@@ -67,7 +68,11 @@ def make_card(name: str, plan: Plan) -> Style:
         recorded["start"] = begun[0].recipe if materials.start.endswith(".safetensors") else begun[0].name
     used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
     files = materials.backbone_weights
-    measured = (f"{name} ({Path(files[name]).name if name in files else 'torchvision'})" for name in used)
+    published = {"small_vgg19": "Wang et al. 2020"}
+    measured = (
+        f"{name} ({Path(files[name]).name if name in files else published.get(name, 'torchvision')})"
+        for name in used
+    )
     return Style(
         name=name,
         title=materials.title,

@@ -11,7 +11,7 @@ from typing import Any
 from rtstyle.stylizers.defaults import BACKBONES
 
 BACKBONE = "vgg19"  # that measures, unless told
-_WEIGHTS = "weights files (fetched; small_vgg19: a file only)"
+_WEIGHTS = "weights files (fetched)"
 
 
 def add_backbone_options(

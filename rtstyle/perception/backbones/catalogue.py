@@ -21,7 +21,7 @@ from rtstyle.perception.backbones.networks import NETWORKS, build
 from rtstyle.perception.backbones.resnet_v2 import ResNet50V2, from_gluon, is_gluon, is_v2
 from rtstyle.perception.backbones.traced import Traced
 from rtstyle.perception.backbones.vgg import PLANS, SMALL_LAYERS, SmallVgg19, Vgg
-from rtstyle.perception.backbones.weights import fetch_weights, read_weights
+from rtstyle.perception.backbones.weights import fetch_small_vgg19, fetch_weights, read_weights
 
 
 class Defaults(NamedTuple):
@@ -68,7 +68,8 @@ def layers_of(name: str) -> tuple[str, ...]:
 def load_backbone(name: str, layers: Iterable[str], file: str | Path | None = None) -> Backbone:
     """A frozen backbone by its name in ``DEFAULTS``; layers by their names in ``layers_of``.
 
-    Without a file, torchvision's ImageNet weights (timm's for xception) are fetched once. A file holds
+    Without a file, torchvision's ImageNet weights (timm's for xception, for small_vgg19 its authors' own) are
+    fetched once. A file holds
     a state_dict under the same names, from the first layer to any depth. It may hold more than its
     names say: VGG weights whose metadata ``preprocessing`` names Caffe's mean (123.68) get 0-255 minus
     that mean; "resnet50" takes Gluon's ResNet-50 v2 as well. Raises RtstyleError for an unknown name,
@@ -118,7 +119,7 @@ def check_files(
 
 def _fetch(name: str) -> Mapping[str, Tensor]:
     if name == "small_vgg19":
-        raise RtstyleError("small_vgg19 cannot be fetched; give a .safetensors file that holds its SE5.*")
+        return fetch_small_vgg19()
     return NETWORKS[name].weights() if name in NETWORKS else fetch_weights(name)
 
 
@@ -147,7 +148,8 @@ def _build(
     name: str, layers: tuple[str, ...], weights: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> Backbone:
     if name == "small_vgg19":
-        return SmallVgg19(layers, weights)
+        alone = "conv0.weight" in weights  # published one by one; a file of all encoders tells them apart
+        return SmallVgg19(layers, {f"SE5.{key}": held for key, held in weights.items()} if alone else weights)
     if name in NETWORKS:
         return _traced(name, layers, weights)
     if "123.68" in metadata.get("preprocessing", ""):

@@ -1,5 +1,6 @@
-"""Reading backbone weights: safetensors files, checkpoints of training programs, torchvision's hub."""
+"""Reading backbone weights: safetensors files, checkpoints of training programs, what can be fetched."""
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +12,20 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError, why_unread
 
+# The fifth encoder of Wang et al. 2020, where its authors keep it (MIT).
+_SMALL_VGG19 = (
+    "https://github.com/MingSun-Tse/Collaborative-Distillation/raw/"
+    "75c1b81c1dbea11c96d3fb04e96f207dee16dcbb/trained_models/wct_se_16x_new/5SE.pth"
+)
+_SMALL_DIGEST = "b919508cb27b1acc4f8b55475c38f63f11bad68b5b0019ef08c1dba05ffba8aa"
+
 
 def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (float32) and metadata of a ``.safetensors`` file or a ``.pth`` (``.pth.tar``, ``.pt``).
 
-    A checkpoint is loaded without running code of its own; its ``state_dict`` is taken where it has
-    one, and the ``module`` that training on several GPUs puts into names is dropped (within them too, as in
-    AlexNet's ``features.module.0``), so that Places365 networks of CSAILVision load as published. Raises
+    A checkpoint is loaded without running code of its own; its ``state_dict`` or ``model`` is taken where it
+    has one, and the ``module`` that training on several GPUs puts into names is dropped (within them too, as
+    in AlexNet's ``features.module.0``), so that Places365 networks of CSAILVision load as published. Raises
     RtstyleError for an unreadable file.
     """
     if Path(file).suffix == ".safetensors":
@@ -28,14 +36,18 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         held = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises half a dozen unrelated types on what is no checkpoint
         raise RtstyleError(f"{file}: not readable as a checkpoint of weights ({why_unread(error)})") from None
-    held = held.get("state_dict", held) if isinstance(held, dict) else {}
-    held = held if isinstance(held, dict) else {}
-    tensors = {
-        _plain_name(str(key)): value.float() for key, value in held.items() if isinstance(value, Tensor)
-    }
+    tensors = _tensors(held)
     if not tensors:
         raise RtstyleError(f"{file}: holds no named weights; a state_dict is needed, not a whole model")
     return tensors, {}
+
+
+def _tensors(held: object) -> dict[str, Tensor]:
+    """What a checkpoint holds, in float32 and by plain names."""
+    for part in ("state_dict", "model"):
+        held = held.get(part, held) if isinstance(held, dict) else {}
+    named = held.items() if isinstance(held, dict) else ()
+    return {_plain_name(str(key)): value.float() for key, value in named if isinstance(value, Tensor)}
 
 
 def _plain_name(key: str) -> str:
@@ -81,3 +93,25 @@ def fetch(name: str, url: str) -> dict[str, Tensor]:
         raise RtstyleError(
             f"could not fetch the weights of {name} ({error}); give a weights file instead"
         ) from error
+
+
+def fetch_small_vgg19() -> dict[str, Tensor]:
+    """The weights of "small_vgg19" by their own names (``conv11.weight``), kept in torch's hub folder.
+
+    Raises RtstyleError where they cannot be fetched, or are others than the shipped styles were trained with.
+    """
+    try:
+        held = torch.hub.load_state_dict_from_url(
+            _SMALL_VGG19, map_location="cpu", file_name="small_vgg19-5SE.pth", weights_only=True
+        )
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise RtstyleError(
+            f"could not fetch the weights of small_vgg19 ({error}); give a weights file instead"
+        ) from error
+    weights = _tensors(held)
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
+    if digest.hexdigest() != _SMALL_DIGEST:
+        raise RtstyleError(f"{_SMALL_VGG19}: not the weights it had; give a file of small_vgg19's instead")
+    return weights
