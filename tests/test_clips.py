@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from rtstyle.errors import RtstyleError
-from rtstyle.frame import Frame, to_float
+from rtstyle.frame import Frame, VideoInfo, to_float
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
 from rtstyle.pipeline import run
 from rtstyle.training.clips import PAIRS, SHARE, Clips
 from rtstyle.training.motion import temporal_error
+from rtstyle.training.steadiness import clip_pairs
 
 CROP = 48
 
@@ -58,6 +59,29 @@ def test_a_pair_is_two_crops_and_the_flow_between_them(clips: Clips) -> None:
         still = type(views)(views.first, views.second, torch.zeros_like(views.flow), views.visible)
         held += float(temporal_error(views.first, views.second, still))
     assert carried < 0.7 * held, "the flow explains what moves"
+
+
+def test_no_pair_lies_across_a_cut(tmp_path: Path) -> None:
+    """Of a film of two scenes and of black after them."""
+    scene = [frame.image for frame in SyntheticSource(192, 108, seconds=1)][:9]
+    other = [255 - image.flip(1) for image in scene]
+    black = [torch.zeros_like(image) for image in scene]
+    frames = [Frame(image, Fraction(number, 30)) for number, image in enumerate(scene + other + black)]
+    with VideoFileSink(tmp_path / "cut.mkv", VideoInfo(192, 108, Fraction(30), 27), crf=1) as sink:
+        for frame in frames:
+            sink.write(frame)
+
+    def kinds(skip: int) -> list[str]:
+        pairs = clip_pairs(tmp_path / "cut.mkv", 30, skip=skip)
+        means = [(float(pair.source.mean()), float(pair.target.mean())) for pair in pairs]
+        return ["black" if max(pair) < 0.1 else "cut" if min(pair) < 0.1 else "scene" for pair in means]
+
+    # Frames 0 and 1, 2 and 3 and so on; those of 8 and 9 belong to two scenes.
+    assert kinds(2) == ["scene"] * 8 + ["black"] * 4
+    # Frames 0 and 1, 3 and 4 and so on: none across a cut.
+    assert kinds(3) == ["scene"] * 6 + ["black"] * 3
+    whole = Clips(tmp_path, crop=CROP, seed=0)
+    assert all((pair.target - pair.source).abs().mean() < 0.1 for pair in whole.pairs)
 
 
 def test_folders_without_clips_are_refused(tmp_path: Path, folder: Path) -> None:

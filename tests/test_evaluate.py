@@ -103,7 +103,7 @@ def test_a_folder_without_flow_is_refused(tmp_path: Path) -> None:
 
 def test_a_clip_of_one_frame_is_named(tmp_path: Path) -> None:
     path = Clip(frames=1).make(tmp_path / "one.mp4")
-    with pytest.raises(RtstyleError, match=r"one\.mp4: holds no two frames"):
+    with pytest.raises(RtstyleError, match=r"one\.mp4: holds no two neighbouring frames of one scene"):
         load_scenes([], [path])
 
 

@@ -46,7 +46,7 @@ class Clips:
                 self.skipped[path] = str(error)
                 continue
             if not pairs:
-                self.skipped[path] = f"{path}: holds no two frames"
+                self.skipped[path] = f"{path}: holds no two neighbouring frames of one scene"
             self.pairs += pairs
         if not self.pairs:
             reason = next(iter(self.skipped.values()))

@@ -114,7 +114,7 @@ def load_scenes(flows: Iterable[Path], clips: Iterable[Path]) -> dict[str, list[
     for clip in clips:
         pairs = list(clip_pairs(clip))
         if not pairs:
-            raise RtstyleError(f"{clip}: holds no two frames to compare")
+            raise RtstyleError(f"{clip}: holds no two neighbouring frames of one scene to compare")
         scenes[free_name(f"clip {clip.stem}", scenes)] = pairs
     return scenes
 

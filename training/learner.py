@@ -65,7 +65,7 @@ class Learner:
         output, later = both.chunk(2)
         # The network itself stays in float32: a sixth of the work, slower in bfloat16 on a processor, and
         # rounded to eight bits its pictures would differ by more than the temporal error is to measure.
-        half = recipe.bfloat16 and (device.type != "cpu" or has_bfloat16())
+        half = recipe.bfloat16 and _has_bfloat16(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self._objective(output, batch.photo)
         terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, batch.views)
@@ -96,3 +96,10 @@ def by_kind(terms: Mapping[str, float]) -> dict[str, float]:
         kind = name.split()[0]
         sums[kind] = sums.get(kind, 0.0) + value
     return sums
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in it; a GPU older than Ampere imitates it, slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return has_bfloat16()
