@@ -19,6 +19,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, VideoInfo
 from rtstyle.media.companions import Companions
 from rtstyle.media.frame_folder import FrameFolderSink
+from rtstyle.media.mp4_end import mend_end
 from rtstyle.media.output import check_output
 from rtstyle.media.video_file import VideoFileSource
 from rtstyle.media.video_writer import VideoFileSink
@@ -89,6 +90,43 @@ def test_the_last_frame_is_shown_as_long_as_in_the_source(
     assert done.times == [Fraction(tick, 100) for tick in ticks]
     with av.open(str(tmp_path / f"out{suffix}")) as container:
         assert container.duration == 720_000
+
+
+@pytest.mark.parametrize("codec", ("h264", "hevc"))
+@pytest.mark.parametrize("suffix", (".mp4", ".mov"))
+@pytest.mark.parametrize(
+    "held",  # milliseconds a frame; from an encoder that holds some back for B frames
+    ([500] * 6 + [2000, 3000], [100, 50, 200, 30, 400], [33] * 10 + [5000], [40] * 9, [1000]),
+)
+def test_a_file_ends_where_its_last_frame_does(
+    held: list[int], suffix: str, codec: str, tmp_path: Path
+) -> None:
+    path, tick = tmp_path / f"out{suffix}", Fraction(1, 1000)
+    begins = [sum(held[:place]) * tick for place in range(len(held))]
+    with VideoFileSink(path, info(rate=30, time_base=tick), codec=codec) as sink:
+        for place, begin in enumerate(begins):
+            sink.write(Frame(frame(place).image, begin, held[place] * tick))
+    with av.open(str(path)) as container:
+        (stream,) = container.streams
+        assert stream.duration * stream.time_base == sum(held) * tick
+        assert container.duration == 1000 * sum(held)
+    assert times(read(path)[0]) == begins
+
+
+def test_the_end_is_put_right_in_the_pictures_track_alone(tmp_path: Path) -> None:
+    source = Clip(9, rate=25, sounds=[Sound(seconds=0.36)]).make(tmp_path / "in.mp4")
+    held = convert(source, tmp_path / "even.mp4")
+    assert held.times == [Fraction(number, 25) for number in range(9)]
+    data = (tmp_path / "even.mp4").read_bytes()
+    mend_end(tmp_path / "even.mp4", Fraction(9, 25))  # it is so long
+    assert (tmp_path / "even.mp4").read_bytes() == data
+    mend_end(tmp_path / "even.mp4", Fraction(3))
+    assert (tmp_path / "even.mp4").stat().st_size == len(data) + 8  # one step is another than the rest
+    assert times(read(tmp_path / "even.mp4")[0]) == held.times
+    assert packets(tmp_path / "even.mp4", "audio") == packets(source, "audio")
+    (tmp_path / "none.mp4").write_bytes(data[:-9])  # cut off: left as it is
+    mend_end(tmp_path / "none.mp4", Fraction(3))
+    assert (tmp_path / "none.mp4").read_bytes() == data[:-9]
 
 
 def test_a_gif_keeps_its_speed(tmp_path: Path) -> None:

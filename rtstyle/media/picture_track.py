@@ -71,7 +71,7 @@ class PictureTrack:
         self._shape(info, path)
         encoder = self._encoder
         self._convert = (
-            ToPalette(*self._size) if self._codec == "gif" else FromRgb(self._tags, encoder.pixel_format)
+            ToPalette(*self.size) if self._codec == "gif" else FromRgb(self._tags, encoder.pixel_format)
         )
 
     def _shape(self, info: VideoInfo, path: Path) -> None:
@@ -84,10 +84,10 @@ class PictureTrack:
                 f" the picture is made {width}x{height}"
             )
         self._unpadded, self._aspect = (width, height), aspect
-        self._size = (width, height)
+        self.size = (width, height)
         if self._encoder.even_sides and (width % 2 or height % 2):
-            self._size = (width + width % 2, height + height % 2)
-            padded = f"{self._size[0]}x{self._size[1]}"
+            self.size = (width + width % 2, height + height % 2)
+            padded = f"{self.size[0]}x{self.size[1]}"
             self.notes.append(f"{self._codec} needs even sides: {width}x{height} is padded to {padded}")
 
     def attach(self, container: OutputContainer, threads: int = 0) -> av.VideoStream:
@@ -107,7 +107,7 @@ class PictureTrack:
         stream = container.add_stream(encoder.name, rate=rate, options=self._settings)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
-        context.width, context.height = self._size
+        context.width, context.height = self.size
         context.pix_fmt = encoder.pixel_format
         context.time_base = self.base
         context.thread_count = threads
@@ -121,7 +121,7 @@ class PictureTrack:
         if encoder.name in ("libx265", "hevc_nvenc") and container.format.name != "matroska":
             context.codec_tag = "hvc1"  # Apple's players refuse FFmpeg's default hev1
         what = f"{context.width}x{context.height} at {float(rate):.5g} frames a second"
-        if min(self._size) < encoder.smallest:
+        if min(self.size) < encoder.smallest:
             least = f"sides of at least {encoder.smallest} pixels"
             raise RtstyleError(f"{encoder.name} cannot encode {what}: it needs {least}")
         try:
@@ -168,7 +168,7 @@ class PictureTrack:
             self._too_close += 1
             return []
         ticks = max(ticks, self._last + 1)
-        picture = self._convert(pad(stretch(frame.image, self._unpadded), self._size))
+        picture = self._convert(pad(stretch(frame.image, self._unpadded), self.size))
         picture.pts, picture.time_base = ticks, self.base
         if self.frames:
             self._shown[self._last] = ticks - self._last

@@ -16,6 +16,7 @@ from rtstyle.frame import Frame, Sink, VideoInfo
 from rtstyle.media.color import ColorTags
 from rtstyle.media.companions import Companions
 from rtstyle.media.containers import ffmpeg_name
+from rtstyle.media.mp4_end import mend_end
 from rtstyle.media.output import Claim, check_output, discard, make_parent, partial_path, writing
 from rtstyle.media.picture_track import PictureTrack
 from rtstyle.media.sound import SoundTrack
@@ -63,6 +64,7 @@ class VideoFileSink(Sink):
         self._companions = companions
         self._container: OutputContainer | None = None
         self._begun = False  # something of the picture was written
+        self._start, self._end = Fraction(2**62), Fraction(0)  # of what was written, seconds
         self._claim: Claim | None = None
         try:
             self.track = PictureTrack(self.path, info, color, codec, crf, preset)
@@ -91,6 +93,11 @@ class VideoFileSink(Sink):
     def notes(self) -> list[str]:
         return self.track.notes + self._said
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the file's pictures."""
+        return self.track.size
+
     def write(self, frame: Frame) -> None:
         if self._container is None:
             raise RtstyleError(f"{self.path}: this sink is closed; no frame can be written to it")
@@ -114,11 +121,13 @@ class VideoFileSink(Sink):
             return
         try:
             with writing(self.path):
-                self._container.mux(self.track.finish())
+                self._put(self.track.finish())
                 if self._companions is not None:
                     self._companions.mux_until(None)
                 container, self._container = self._container, None
                 container.close()
+                if self.track.muxer.format in ("mp4", "mov"):
+                    mend_end(self._partial, self._end - self._start)
                 self._partial.replace(self.path)
         finally:
             self.abandon()
@@ -148,6 +157,13 @@ class VideoFileSink(Sink):
         self._begun = True
         if self._companions is not None:
             self._companions.mux_until(time + _LEAD)
+        self._put(packets)
+
+    def _put(self, packets: Iterable[Packet]) -> None:
+        assert self._container is not None
         for packet in packets:
+            begin, tick = packet.pts or 0, Fraction(packet.time_base)
+            self._start = min(self._start, begin * tick)
+            self._end = max(self._end, (begin + (packet.duration or 0)) * tick)
             packet.stream = self._stream
             self._container.mux_one(packet)
