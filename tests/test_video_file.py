@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rtstyle.errors import RtstyleError
 from rtstyle.media.video_file import VideoFileSource
@@ -424,3 +425,12 @@ def test_what_stands_as_a_part_begins_is_shown_and_nothing_beyond_its_end(
     ]
     if end is not None:
         assert frames[-1].time + (frames[-1].duration or 0) == end - (asked["start"] or 0)
+
+
+def test_pictures_that_carry_exif_are_read_and_turned(tmp_path: Path) -> None:
+    """PyAV 18.1 has no name for that kind of side data, and without one refuses the rotation beside it."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "one.jpg", exif=exif)
+    frames, _ = read(tmp_path / "one.jpg")
+    assert [frame.image.shape for frame in frames] == [(3, 64, 48)]

@@ -26,6 +26,7 @@ from rtstyle.media.decoding import Damage
 from rtstyle.media.deinterlace import Deinterlacer
 from rtstyle.media.geometry import Orientation, fit
 from rtstyle.media.opened import OpenedVideo, stamp
+from rtstyle.media.side_data import side_data
 from rtstyle.media.span import AskedFrames, Span, asked_span
 from rtstyle.media.timing import TimeRepair, say_time
 
@@ -133,7 +134,7 @@ class VideoFileSource(Source):
                 other_size = (frame.width, frame.height)
             image = self._orientation.apply(to_rgb(frame, color.tags_of(frame)))
             count += 1
-            captions = captions or "A53_CC" in frame.side_data
+            captions = captions or "A53_CC" in side_data(frame)
             self.damage.flawed += frame.is_corrupt
             if self._device is not None and not image.is_cuda:
                 # From pinned memory nothing waits for the copy, nor it for the network at work.
@@ -207,5 +208,5 @@ class VideoFileSource(Source):
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix = side_data(frame).get("DISPLAYMATRIX")
     return Orientation() if matrix is None else Orientation.of_display_matrix(bytes(matrix))  # type: ignore[call-overload]
