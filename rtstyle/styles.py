@@ -57,8 +57,9 @@ def list_styles() -> list[Style]:
 
 
 def unusable_styles() -> list[str]:
-    """A line on each of the user's own files that is no style, and why."""
-    return [why for path in sorted(own_folder().glob(f"*{SUFFIX}")) if (why := _why_unusable(path))]
+    """A line on each of the user's own files that is no style, and why; or on why none can be looked at."""
+    own, why = _own()
+    return [why] if why else [why for path in own if (why := _why_unusable(path))]
 
 
 def load_style(name_or_path: str | os.PathLike[str] = DEFAULT_STYLE) -> tuple[Style, Network]:
@@ -93,10 +94,21 @@ def _at_hand() -> dict[str, Path]:
     """Name -> file of every style file found, the user's own in place of shipped ones where usable."""
     shipped = Path(str(files("rtstyle.models")))
     found = {path.stem: path for path in shipped.glob(f"*{SUFFIX}")}
-    for path in own_folder().glob(f"*{SUFFIX}"):
+    for path in _own()[0]:
         if path.stem not in found or not _why_unusable(path):
             found[path.stem] = path
     return found
+
+
+def _own() -> tuple[list[Path], str]:
+    """The user's own style files; of none, why they cannot be looked at, where that is so."""
+    try:
+        # A list of its own: `glob` says nothing of a folder that may not be read.
+        folder = own_folder()
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [file for file in files if file.suffix == SUFFIX], ""
+    except (OSError, RuntimeError) as error:  # not to be searched, or nobody's home is known
+        return [], f"your own styles, which cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _why_unusable(path: Path) -> str:

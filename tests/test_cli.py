@@ -407,6 +407,100 @@ def test_one_bad_picture_does_not_stop_the_others(tmp_path: Path, capsys: pytest
     assert Image.open(tmp_path / "out" / "deep" / "c.bmp").size == (17, 31)
 
 
+def test_what_failed_is_named_even_quietly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "b.mp4", "c.jpe", "d.m2t"):
+        (folder / name).write_bytes(b"not a picture")
+    for command, names in (("image", ("a.jpg", "c.jpe")), ("video", ("b.mp4", "d.m2t"))):
+        assert run(command, folder, tmp_path / "out", "--style", "tiny", "--quiet") == 1
+        *lines, last = capsys.readouterr().err.splitlines()
+        assert [name for name in names for line in lines if name in line] == list(names)
+        kind = "pictures" if command == "image" else "files"
+        assert last == f"rtstyle: 2 of 2 {kind} failed"
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    (
+        (".", "rtstyle: .: is a folder; name a file in it"),
+        ("-", "rtstyle: the output is a file or a folder; '-' (standard output) is none"),
+        (
+            "full",
+            "rtstyle: full: exists already; use --overwrite to replace it, or another name; or",
+        ),
+    ),
+)
+def test_a_folder_for_one_video_is_said(
+    output: str,
+    said: str,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert run("video", clip, output, "--style", "tiny") == 1
+    assert one_line(capsys.readouterr().err).startswith(said)
+
+
+def test_the_size_said_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(noise(33, 49)).save(tmp_path / "odd.gif", save_all=True, append_images=[])
+    assert run("video", tmp_path / "odd.gif", tmp_path / "out.mp4", "--style", "tiny", "--json") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["width"], done["height"]) == (50, 34)
+    assert run("video", tmp_path / "odd.gif", tmp_path / "frames", "--style", "tiny", "--json") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["width"], done["height"]) == (49, 33)
+
+
+@pytest.mark.parametrize("command", ("doctor", "image"))
+def test_it_works_without_stderr_and_on_other_code_pages(command: str, photo: Path, tmp_path: Path) -> None:
+    """As some launchers run it, and a pipe on Windows."""
+    output = tmp_path / "日本.png"
+    given = [] if command == "doctor" else [photo, output, "--style", "tiny"]
+    script = '"$0" -m rtstyle "$@" 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, command, *given, "--json"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["styles"] if command == "doctor" else told["output"] == str(output)
+
+
+def test_an_interrupt_while_options_are_read_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rtstyle.cli._parser", interrupted)
+    assert run("video", "in.mp4", "out.mp4") == 130
+    assert one_line(capsys.readouterr().err) == "rtstyle: interrupted"
+
+
+def test_shipped_styles_are_there_though_ones_own_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("rtstyle.styles.own_folder", nobody)
+    assert run("styles") == 0
+    printed = capsys.readouterr()
+    assert "starry_night" in printed.out
+    assert one_line(printed.err) == (
+        "rtstyle: left out: your own styles, which cannot be read: Could not determine home directory."
+    )
+    assert run("doctor", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["your styles"].startswith("nowhere: ")
+
+
 def test_styles_are_listed_name_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("styles") == 0
     assert "tiny" in [line.split()[0] for line in capsys.readouterr().out.splitlines()]

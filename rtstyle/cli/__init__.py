@@ -7,10 +7,12 @@ line, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType, ModuleType
 
 from rtstyle import __version__
@@ -38,14 +40,17 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser(arguments)
-    options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
-    keep_freed_memory()
+    if sys.stderr is None:  # some launchers close it
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    verbose = False
     try:
+        options = _parser(arguments).parse_args(arguments)
+        verbose = options.verbose
+        signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
+        keep_freed_memory()
         return _module(options.command).run(options)
     except RtstyleError as error:
-        if options.verbose:
+        if verbose:
             raise
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -55,11 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        if options.verbose:
+        if verbose:
             raise
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
-        if options.verbose:
+        if verbose:
             raise
         return _fail(f"{type(error).__name__}: {error} (--verbose shows where)")
 

@@ -40,7 +40,7 @@ def _facts() -> dict[str, Any]:
     from rtstyle.live.window import why_no_window
     from rtstyle.media.camera import list_cameras
     from rtstyle.media.encoders import ENCODERS
-    from rtstyle.styles import DEFAULT_STYLE, list_styles, own_folder
+    from rtstyle.styles import DEFAULT_STYLE, list_styles
 
     gpus, why = _gpus()
     plain = {codec: encoder for codec, encoder in ENCODERS.items() if not codec.endswith("_nvenc")}
@@ -62,9 +62,18 @@ def _facts() -> dict[str, Any]:
         "window": why_no_window() or "yes",
         "styles": names or "none found; is the installation complete?",
         "default style": DEFAULT_STYLE if DEFAULT_STYLE in names else f"{DEFAULT_STYLE} (missing)",
-        "your styles": str(own_folder()),
+        "your styles": _own_styles(),
         "terminal": "yes" if sys.stderr.isatty() else "no (progress is silent; --progress shows it)",
     }
+
+
+def _own_styles() -> str:
+    from rtstyle.styles import own_folder
+
+    try:
+        return str(own_folder())
+    except RuntimeError as error:
+        return f"nowhere: {error}; RTSTYLE_STYLES names a folder"
 
 
 def _gpus() -> tuple[list[str], str]:

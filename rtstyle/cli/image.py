@@ -14,6 +14,7 @@ from rtstyle.cli.options import (
     print_json,
     print_totals,
     say,
+    say_error,
     shows_progress,
 )
 from rtstyle.errors import RtstyleError
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
             if single:
                 raise
             failed.append({"input": str(source), "error": str(error)})
-            say(options, [str(error)])
+            say_error(str(error))
         else:
             done.append(summary)
             say(options, summary.notes, source.name)
@@ -68,7 +69,9 @@ def run(options: argparse.Namespace) -> int:
     elif options.json:
         print_totals([summary.as_dict() for summary in done], failed)
     if failed:
-        raise RtstyleError(f"{len(failed)} of {len(jobs)} pictures failed, the others are done")
+        raise RtstyleError(
+            f"{len(failed)} of {len(jobs)} pictures failed{', the others are done' if done else ''}"
+        )
     return 0
 
 

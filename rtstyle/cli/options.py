@@ -104,6 +104,11 @@ def say(options: argparse.Namespace, lines: Iterable[str], about: str = "") -> N
             print(f"rtstyle: {about}{': ' if about else ''}{line}", file=sys.stderr)
 
 
+def say_error(line: str) -> None:
+    """What failed among other things that did not: one line on stderr, whatever else is quiet."""
+    print(f"rtstyle: {line}", file=sys.stderr)
+
+
 def counted(count: int) -> str:
     """So many frames, in words."""
     return f"{count} frame{'s' * (count != 1)}"
@@ -113,8 +118,8 @@ def print_json(value: dict[str, Any]) -> None:
     """One object on stdout; what could not be measured (not finite) is null."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     try:
-        text.encode()
-    except UnicodeEncodeError:  # a file's name that is no UTF-8
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:  # a file's name that is no UTF-8, or a pipe on Windows
         text = json.dumps(_finite(value), allow_nan=False)
     print(text)
 

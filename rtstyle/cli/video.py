@@ -20,6 +20,7 @@ from rtstyle.cli.options import (
     print_json,
     print_totals,
     say,
+    say_error,
     shows_progress,
 )
 from rtstyle.errors import RtstyleError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _VIDEO_NAMES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".ps",
-    ".vob", ".flv", ".wmv", ".3gp", ".ogv", ".mxf",
+    ".vob", ".flv", ".wmv", ".3gp", ".ogv", ".mxf", ".qt", ".f4v", ".m2t", ".divx", ".asf", ".3g2",
 }  # fmt: skip
 
 
@@ -76,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if str(options.output) == "-":
+        raise RtstyleError("the output is a file or a folder; '-' (standard output) is none")
     folder = options.input.is_dir() and not _is_sequence(options.input, options.output)
     if folder and options.fps is not None:
         raise RtstyleError(f"--fps is for a folder of pictures that become one video, not {options.output}")
@@ -182,11 +185,11 @@ def _run_folder(
             done.append(_run_one(options, source, output, stylizer, farm).as_dict())
         except RtstyleError as error:
             failed.append({"input": str(source), "error": str(error)})
-            say(options, [str(error)])
+            say_error(str(error))
     if options.json:
         print_totals(done, failed)
     if failed:
-        raise RtstyleError(f"{len(failed)} of {len(jobs)} files failed: {failed[0]['error']}")
+        raise RtstyleError(f"{len(failed)} of {len(jobs)} files failed")
     return 0
 
 

@@ -30,7 +30,8 @@ WRITABLE = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP",
     ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
 }  # fmt: skip
-READABLE = (*WRITABLE, ".heic", ".heif")  # what is looked for in folders; a file named is tried anyway
+# What is looked for in folders; a file named is tried anyway.
+READABLE = (*WRITABLE, ".jfif", ".jpe", ".mpo", ".heic", ".heif")
 _KINDS = "JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
 _HOLDS_ALPHA = ("PNG", "WEBP", "AVIF", "TIFF")
 _HOLDS_DEPTH = ("PNG", "TIFF")
@@ -180,6 +181,8 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     try:
         temporary.write_bytes(_encode(kind, pixels, icc, exif, xmp))
         temporary.replace(path)
+    except OSError as error:
+        raise RtstyleError(f"cannot write picture '{path}': {error.strerror or one_line(error)}") from error
     except Exception as error:  # encoders raise many unrelated types on metadata they do not like
         raise RtstyleError(f"cannot write picture '{path}': {one_line(error)}") from error
     finally:

@@ -32,6 +32,8 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
         RtstyleError: it, or what it grows as, is one of the inputs; it exists and `overwrite` is not set; it
             has a file's name and is a folder.
     """
+    if not path.name:
+        raise RtstyleError(f"{path}: is a folder; name a file in it")
     for source in inputs:
         if _same(path, source):
             raise RtstyleError(f"{path}: is the input itself; write the output to another name")
@@ -43,7 +45,8 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
     if path.suffix and path.is_dir():
         raise RtstyleError(f"{path}: is a folder; name a file in it")
     if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
-        raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name")
+        files = "; or name a file in it" if path.is_dir() else ""
+        raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name{files}")
 
 
 def _same(one: Path, other: Path) -> bool:
