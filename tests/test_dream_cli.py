@@ -332,6 +332,7 @@ def test_a_loop_ends_where_it_begins() -> None:
     [
         ("photo.png", "out.txt", (), "give a picture (.jpg"),
         ("absent.png", "out.png", (), "no such file; the input is a picture, a video, or 'noise'"),
+        (".", "out.png", (), "a folder; the input is a picture, a video, or 'noise'"),
         ("photo.png", "out.mp4", (), "say how the picture moves: --zoom, --rotate or --shift"),
         ("photo.png", "out.png", ("--end", "0:02"), "--end: of a video; "),
         ("photo.png", "out.png", ("--zoom", "1.2"), "--zoom: for a journey from a picture to a video, not"),

@@ -39,7 +39,7 @@ class Energy:
             try:
                 self._counters.append(make())
                 self.of.append(name)
-            except OSError as error:
+            except (OSError, AttributeError) as error:  # no library, or one without the function
                 self.why.append(str(error))
 
     def joules(self) -> float | None:

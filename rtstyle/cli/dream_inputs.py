@@ -47,7 +47,8 @@ def is_still(name: str, to_picture: bool) -> bool:
     if name == NOISE:
         return True
     if not Path(name).is_file():
-        raise RtstyleError(f"{name}: no such file; the input is a picture, a video, or '{NOISE}'")
+        kind = "a folder" if Path(name).is_dir() else "no such file"
+        raise RtstyleError(f"{name}: {kind}; the input is a picture, a video, or '{NOISE}'")
     return is_readable_name(name) or ((to_picture or not is_video_name(Path(name))) and is_picture(name))
 
 
