@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the barycenter's iteration. VGG's layers settle in 5 to 10; where paintings of few pixels leave directions
-# without energy it goes on for ever, by what nobody sees.
+# Of the barycenter's iteration. VGG's layers settle in 5 to 10; where paintings of few pixels leave
+# directions without energy it goes on for ever, by what nobody sees.
 _ROUNDS = 20
 _SETTLED = 1e-6  # relative change of the barycenter's covariance that ends it
 
