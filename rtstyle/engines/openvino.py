@@ -1,4 +1,9 @@
-"""The engine for processors: OpenVINO, in float32 or with 8-bit convolutions."""
+"""The engine for processors: OpenVINO, in float32 or with 8-bit convolutions.
+
+Nothing compiled is kept on disk: a size takes half a second, and OpenVINO's own cache (CACHE_DIR) gave none
+of it back (2026.4.1). What costs minutes, to find out which convolutions may be in 8 bits, is kept in the
+style's card.
+"""
 
 from __future__ import annotations
 
