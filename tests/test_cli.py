@@ -420,6 +420,22 @@ def test_what_failed_is_named_even_quietly(tmp_path: Path, capsys: pytest.Captur
         assert last == f"rtstyle: 2 of 2 {kind} failed"
 
 
+@pytest.mark.parametrize("command", ("image", "video"))
+def test_a_folder_inside_that_may_not_be_read_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked = tmp_path / "in" / "locked"
+    locked.mkdir(parents=True)
+    Image.fromarray(noise(20, 30)).save(tmp_path / "in" / "a.png")
+    make_clip(tmp_path / "in" / "a.mp4", frames=2)
+    may = os.access  # the tests may run as root, who may read all
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != locked and may(path, mode))
+    assert run(command, tmp_path / "in", tmp_path / "out", "--style", "tiny", "--quiet") == 0
+    assert one_line(capsys.readouterr().err) == (
+        f"rtstyle: {locked}: may not be read; what it holds is left out"
+    )
+
+
 @pytest.mark.parametrize(
     ("output", "said"),
     (

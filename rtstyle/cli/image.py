@@ -14,6 +14,7 @@ from rtstyle.cli.options import (
     print_json,
     print_totals,
     say,
+    say_closed,
     say_error,
     shows_progress,
 )
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.api import stylize_image
     from rtstyle.stylizers.loading import engine_for_pictures, load_stylizer
 
+    for folder in filter(Path.is_dir, options.inputs):
+        say_closed(folder)
     jobs = _jobs(options.inputs, options.output)
     single = len(jobs) == 1
     jobs = not_done(options, jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -107,6 +108,13 @@ def say(options: argparse.Namespace, lines: Iterable[str], about: str = "") -> N
 def say_error(line: str) -> None:
     """What failed among other things that did not: one line on stderr, whatever else is quiet."""
     print(f"rtstyle: {line}", file=sys.stderr)
+
+
+def say_closed(folder: Path) -> None:
+    """A line on each folder inside that cannot be read: what it holds is left out."""
+    for inner in sorted(folder.rglob("*")):
+        if inner.is_dir() and not os.access(inner, os.R_OK | os.X_OK):
+            say_error(f"{inner}: may not be read; what it holds is left out")
 
 
 def counted(count: int) -> str:

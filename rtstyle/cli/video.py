@@ -20,6 +20,7 @@ from rtstyle.cli.options import (
     print_json,
     print_totals,
     say,
+    say_closed,
     say_error,
     shows_progress,
 )
@@ -85,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
     if options.ray is not None and options.input.is_dir() and not folder:
         raise RtstyleError(f"{options.input}: --ray spreads video files, not a folder of pictures")
     jobs = _jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
+    if folder:
+        say_closed(options.input)
     if not (jobs := not_done(options, jobs)):
         if options.json:
             print_totals([], [])
