@@ -143,7 +143,12 @@ class LiveSession:
         timer = threading.Timer(seconds, self._quit)
         timer.daemon = True
         timer.start()
-        return timer.cancel
+
+        def call_off() -> None:
+            timer.cancel()
+            timer.join()  # or its thread might outlive the session by a moment
+
+        return call_off
 
     def do(self, action: str, **arguments: Any) -> None:
         """Apply one of `ACTIONS`, from any thread, before the next frame is restyled.
