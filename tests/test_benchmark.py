@@ -5,8 +5,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,7 +13,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from av.codec.hwaccel import HWAccel
 from PIL import Image
 
 from rtstyle.benchmark import stages
@@ -56,6 +53,7 @@ from rtstyle.media.video_file import VideoFileSource
 from rtstyle.networks import build
 from rtstyle.styles import find_style
 from tests.families import save_family
+from tests.test_nvdec import absent
 
 CPU = torch.device("cpu")
 
@@ -368,10 +366,6 @@ def test_between_decoder_and_encoder_every_frame_is_converted_twice(tmp_path: Pa
 
 
 def test_a_decoder_the_gpu_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def absent(device: torch.device) -> Iterator[HWAccel]:
-        yield HWAccel("cuda", "99", is_hw_owned=True)
-
     monkeypatch.setattr("rtstyle.media.nvdec.accelerator", absent)
     monkeypatch.setattr("rtstyle.benchmark.stages.settle", lambda device: None)
     scene = Scene(frames(3, 48, 64), tmp_path)

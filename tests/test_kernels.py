@@ -1,18 +1,10 @@
 """Norm and border in Triton against PyTorch's, in Triton's interpreter; and that they build for a GPU."""
 
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-
-import pytest
 import torch
 from torch.nn import functional as F
 
 from rtstyle.networks.blocks import InstanceNorm, ReflectConv, reflect
-from tests.gpus import needs_gpu
-
-needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+from tests.gpus import interpreted, needs_gpu, needs_triton
 
 # (B, C, H, W): one part and many, channels no power of two, sizes no multiple of a tile.
 SHAPES = ((1, 8, 40, 24), (2, 3, 17, 13), (3, 64, 9, 9))
@@ -54,16 +46,7 @@ def worst(device: str) -> float:
 
 @needs_triton
 def test_they_compute_what_pytorch_does() -> None:
-    """In a process of its own: the interpreter is chosen when Triton's functions are defined."""
-    code = "from tests.test_kernels import worst; print(worst('cpu'))"
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    if "only 0-dimensional arrays can be converted" in done.stderr:
-        pytest.skip("this Triton's interpreter does not know this NumPy")
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 1
+    assert float(interpreted(__name__, "worst('cpu')")) < 1
 
 
 @needs_gpu

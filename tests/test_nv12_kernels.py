@@ -1,18 +1,12 @@
 """4:2:0 in Triton against PyTorch's way, in Triton's interpreter; and that it builds for a GPU."""
 
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 from itertools import product
 
 import pytest
 import torch
 
 from rtstyle.media import nv12
-from tests.gpus import needs_gpu
-
-needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+from tests.gpus import interpreted, needs_gpu, needs_triton
 
 # (H, W): one cell, less than a program's share, several programs both ways.
 SIZES = ((2, 2), (6, 130), (14, 1026))
@@ -52,16 +46,7 @@ def differences(device: str) -> tuple[int, float]:
 
 @needs_triton
 def test_they_compute_what_pytorch_does() -> None:
-    """In a process of its own: the interpreter is chosen when Triton's functions are defined."""
-    code = "from tests.test_nv12_kernels import differences; print(*differences('cpu'))"
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    if "only 0-dimensional arrays can be converted" in done.stderr:
-        pytest.skip("this Triton's interpreter does not know this NumPy")
-    assert done.returncode == 0, done.stderr
-    largest, share = map(float, done.stdout.split())
+    largest, share = map(float, interpreted(__name__, "*differences('cpu')").split())
     assert largest <= 1 and share < 0.001  # where a sum in another order falls on the other side
 
 

@@ -30,7 +30,7 @@ def make_plan(settings: Mapping[str, Any]) -> Plan:
     """The plan of some settings (see ``recipe_file``); network and config are the start's where not given.
 
     Where a loss network or weights of VGG19's are named, and no file of small_vgg19's, the network named does
-    that one's part too: a step then takes about twice as long. Raises RtstyleError for what cannot work.
+    that one's part too: a step then takes longer. Raises RtstyleError for what cannot work.
     """
     materials = make_materials(settings)
     loss_network = materials.loss_network

@@ -75,15 +75,21 @@ def to_rgb(frames: Sequence[av.VideoFrame], seconds: float, device: torch.device
 
 
 def _to_rgb_there(frame: av.VideoFrame, seconds: float, device: torch.device) -> Sample:
-    planes = frame.reformat(format="nv12").planes
-    luma, chroma = (torch.from_dlpack(plane).to(device) for plane in planes)
-    tags, left = tags_of(frame), bool(chroma_left(frame))
+    convert = _from_planes(frame, device)
 
     def step() -> None:
-        nv12.to_rgb(luma, chroma, tags.matrix, tags.range == FULL, left=left)
+        convert()
         settle(device)
 
     return _repeat(step, seconds)
+
+
+def _from_planes(frame: av.VideoFrame, device: torch.device) -> Callable[[], torch.Tensor]:
+    """From a decoded frame's planes, put into a device's memory once, to RGB there."""
+    luma, chroma = (torch.from_dlpack(plane).to(device) for plane in frame.reformat(format="nv12").planes)
+    tags = tags_of(frame)
+    full, left = tags.range == FULL, bool(chroma_left(frame))
+    return lambda: nv12.to_rgb(luma, chroma, tags.matrix, full, left=left)
 
 
 def network(scene: Scene, stylizer: Stylizer, frames: int, device: torch.device) -> Sample:
@@ -102,22 +108,20 @@ def network_between(frame: av.VideoFrame, stylizer: Stylizer, frames: int, devic
     Args:
         frame: a decoded one.
     """
-    luma, chroma = (torch.from_dlpack(plane).to(device) for plane in frame.reformat(format="nv12").planes)
-    tags, left = tags_of(frame), bool(chroma_left(frame))
-    full = tags.range == FULL
+    convert, tags = _from_planes(frame, device), tags_of(frame)
 
     class Planes(MemorySource):
         def __iter__(self) -> Iterator[Frame]:
-            for blank in super().__iter__():
-                yield Frame(nv12.to_rgb(luma, chroma, tags.matrix, full, left=left), blank.time)
+            for held in super().__iter__():
+                yield Frame(convert(), held.time)
 
     class Converted(NullSink):
         def write(self, frame: Frame) -> None:
-            nv12.to_yuv420p(frame.image, tags.matrix, full)
+            nv12.to_yuv420p(frame.image, tags.matrix, tags.range == FULL)
 
+    source = Planes([Frame(convert())], frames, RATE)
     begin = perf_counter()
-    blank = Frame(torch.empty(3, *luma.shape, dtype=torch.uint8), Fraction(0))
-    run(Planes([blank], frames, RATE), stylizer, Converted())
+    run(source, stylizer, Converted())
     settle(device)
     return Sample(frames, perf_counter() - begin)
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--backbone-weights", type=_named_file, action="append", default=[], metavar="NAME=FILE",
         help="weights of vgg19, vgg16 and small_vgg19 (fetched; with a file of vgg19's alone, or"
-        " --loss-network, that network does small_vgg19's part, at twice the time)",
+        " --loss-network, that network does small_vgg19's part, which takes longer)",
     )  # fmt: skip
     group = parser.add_argument_group("machine")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")

@@ -20,13 +20,12 @@ import torch
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Source, VideoInfo
+from rtstyle.media.hush import hush_opencv
 from rtstyle.media.realtime import NetworkStream, RealTime, moment
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.v4l2 import Device, list_devices
 
-# OpenCV writes a line to stderr for every camera that is not there; what matters is said here.
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+hush_opencv()
 
 _RETRY = 0.5  # seconds between looks for a camera that went away
 _MISSES = 3  # reads in a row that give nothing before a camera counts as gone

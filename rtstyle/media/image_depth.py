@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 
@@ -11,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-# OpenCV writes lines to stderr for tags of a TIFF it does not know.
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+from rtstyle.media.hush import hush_opencv
+
+hush_opencv()
 
 Exif = Image.Exif
 _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}  # primaries, by their numbers in H.273

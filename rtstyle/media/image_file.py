@@ -181,10 +181,9 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     try:
         temporary.write_bytes(_encode(kind, pixels, icc, exif, xmp))
         temporary.replace(path)
-    except OSError as error:
-        raise RtstyleError(f"cannot write picture '{path}': {error.strerror or one_line(error)}") from error
     except Exception as error:  # encoders raise many unrelated types on metadata they do not like
-        raise RtstyleError(f"cannot write picture '{path}': {one_line(error)}") from error
+        reason = getattr(error, "strerror", None) or one_line(error)  # not the temporary's name
+        raise RtstyleError(f"cannot write picture '{path}': {reason}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return notes

@@ -42,12 +42,17 @@ class Muxer:
             options |= {"movflags": "hybrid_fragmented+delay_moov+frag_keyframe", "flush_packets": "1"}
         return options
 
+    @property
+    def is_mp4(self) -> bool:
+        """Whether it is FFmpeg's for MP4 and MOV, which are one."""
+        return self.format in ("mp4", "mov")
+
     def most_between_keys(self, rate: Fraction) -> int | None:
         """Frames from one key frame to the next, at most, at so many a second; None: what the encoder likes.
 
         Two seconds of MP4, which is written to disk that often. It costs 0 to 8 % of a file's size.
         """
-        if self.format not in ("mp4", "mov"):
+        if not self.is_mp4:
             return None
         return min(250, max(12, round(2 * rate)))
 

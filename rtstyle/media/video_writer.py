@@ -126,7 +126,7 @@ class VideoFileSink(Sink):
                     self._companions.mux_until(None)
                 container, self._container = self._container, None
                 container.close()
-                if self.track.muxer.format in ("mp4", "mov"):
+                if self.track.muxer.is_mp4:
                     mend_end(self._partial, self._end - self._start)
                 self._partial.replace(self.path)
         finally:

@@ -85,10 +85,15 @@ def fetch_weights(name: str) -> dict[str, Tensor]:
     return fetch(name, models.get_model_weights(name)["IMAGENET1K_V1"].url)
 
 
-def fetch(name: str, url: str) -> dict[str, Tensor]:
-    """The state_dict at a ``url`` whose file name holds its hash, kept in torch's hub folder."""
+def fetch(name: str, url: str, kept_as: str | None = None) -> dict[str, Tensor]:
+    """The state_dict at a ``url``, kept in torch's hub folder.
+
+    ``kept_as``: the file's name there; None: that of the ``url``, which holds its hash.
+    """
     try:
-        return torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+        return torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", check_hash=kept_as is None, file_name=kept_as, weights_only=True
+        )
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:  # no network; a file cut short
         raise RtstyleError(
             f"could not fetch the weights of {name} ({error}); give a weights file instead"
@@ -100,15 +105,7 @@ def fetch_small_vgg19() -> dict[str, Tensor]:
 
     Raises RtstyleError where they cannot be fetched, or are others than the shipped styles were trained with.
     """
-    try:
-        held = torch.hub.load_state_dict_from_url(
-            _SMALL_VGG19, map_location="cpu", file_name="small_vgg19-5SE.pth", weights_only=True
-        )
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise RtstyleError(
-            f"could not fetch the weights of small_vgg19 ({error}); give a weights file instead"
-        ) from error
-    weights = _tensors(held)
+    weights = _tensors(fetch("small_vgg19", _SMALL_VGG19, kept_as="small_vgg19-5SE.pth"))
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
