@@ -382,7 +382,7 @@ def test_bad_files_give_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "is no JPEG, PNG" in refusal(tmp_path / "text.jpg")
     (tmp_path / "empty.png").touch()
     assert "empty" in refusal(tmp_path / "empty.png")
-    assert "No such file" in refusal(tmp_path / "absent.png")
+    assert "no such file" in refusal(tmp_path / "absent.png")
     assert "directory" in refusal(tmp_path)
     assert capfd.readouterr() == ("", "")
 

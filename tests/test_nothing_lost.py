@@ -151,8 +151,12 @@ def test_public_names_are_listed_and_make_the_loop(tmp_path: Path) -> None:
 
 
 def test_an_address_and_a_pipe_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["video", "http://127.0.0.1:1/x.mp4", str(tmp_path / "y.mp4"), "--style", "aa"]) == 1
-    assert "is an address; only live takes those" in capsys.readouterr().err
+    for command in ("video x.mp4 y.mp4", "image x.jpg y.png", "gatys x.jpg x.jpg y.png", "dream x.jpg y.png"):
+        name, *inputs, output = command.split()
+        addresses = [f"http://127.0.0.1:1/{file}" for file in inputs]
+        assert main([name, *addresses, str(tmp_path / output)]) == 1
+        error = capsys.readouterr().err.strip()
+        assert "is an address; only live takes those" in error and "\n" not in error
     os.mkfifo(tmp_path / "pipe.mkv")
     assert main(["video", str(tmp_path / "pipe.mkv"), str(tmp_path / "y.mp4"), "--style", "aa"]) == 1
     assert "is no regular file" in capsys.readouterr().err

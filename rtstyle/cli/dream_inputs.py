@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
+from rtstyle.media.address import why_missing
 from rtstyle.media.encoders import is_video_name
 from rtstyle.media.image_file import Picture, is_picture, is_readable_name, read_image
 from rtstyle.perception.colors import with_colors_of
@@ -47,7 +48,7 @@ def is_still(name: str, to_picture: bool) -> bool:
     if name == NOISE:
         return True
     if not Path(name).is_file():
-        kind = "a folder" if Path(name).is_dir() else "no such file"
+        kind = "a folder" if Path(name).is_dir() else why_missing(Path(name))
         raise RtstyleError(f"{name}: {kind}; the input is a picture, a video, or '{NOISE}'")
     return is_readable_name(name) or ((to_picture or not is_video_name(Path(name))) and is_picture(name))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rtstyle.errors import RtstyleError
+from rtstyle.media.address import why_missing
 
 # Frame rates beyond this are a container's time unit, not a camera's.
 _FASTEST = 480
@@ -38,8 +38,7 @@ def open_media(path: Path, hwaccel: HWAccel | None = None) -> InputContainer:
         hwaccel: decodes its video, where it can.
     """
     if not path.exists():
-        address = re.match(r"(https?|rtsp|rtmps?|udp|srt):/", str(path))
-        raise RtstyleError(f"{path}: {'is an address; only live takes those' if address else 'no such file'}")
+        raise RtstyleError(f"{path}: {why_missing(path)}")
     if path.is_dir():
         raise RtstyleError(f"{path}: is a folder, not a video file")
     if not path.is_file():

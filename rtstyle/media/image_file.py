@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
+from rtstyle.media.address import why_missing
 from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb, to_srgb
 from rtstyle.media.image_exif import read_exif, turn
 from rtstyle.media.spherical import read_sphere, write_sphere
@@ -127,6 +128,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     path = Path(path)
     try:
         data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise RtstyleError(f"cannot read picture '{path}': {why_missing(path)}") from error
     except OSError as error:
         raise RtstyleError(f"cannot read picture '{path}': {error.strerror}") from error
     if not data:
