@@ -90,10 +90,14 @@ def find_style(name_or_path: str | os.PathLike[str]) -> Path:
     raise RtstyleError(f"no style named '{text}'; {hint}{there}")
 
 
+def shipped_files() -> list[Path]:
+    """The files of the styles that came with the package, by name."""
+    return sorted(Path(str(files("rtstyle.models"))).glob(f"*{SUFFIX}"))
+
+
 def _at_hand() -> dict[str, Path]:
     """Name -> file of every style file found, the user's own in place of shipped ones where usable."""
-    shipped = Path(str(files("rtstyle.models")))
-    found = {path.stem: path for path in shipped.glob(f"*{SUFFIX}")}
+    found = {path.stem: path for path in shipped_files()}
     for path in _own()[0]:
         if path.stem not in found or not _why_unusable(path):
             found[path.stem] = path

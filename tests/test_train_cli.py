@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 import rtstyle.cli.train_report
 import rtstyle.training
+import rtstyle.training.plan
 from rtstyle.cli import main
 from rtstyle.cli.train_report import Report
 from rtstyle.media.output import Claim
@@ -37,7 +38,7 @@ FIT = ["picture.png", "--content", "photos", "--backbone-weights", "vgg19=vgg.sa
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in: picture.png, photos/, a loss network vgg.safetensors, a style to begin from."""
+    """A folder to work in: picture.png, photos/, a loss network vgg.safetensors, styles to begin from."""
     random = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for path in (*(f"photos/{number}.png" for number in range(4)), "picture.png"):
@@ -53,9 +54,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         index += 1
     save_file(weights, tmp_path / "vgg.safetensors")
     torch.manual_seed(0)
-    card = Style("plain_strokes", family="night")
-    save_style(tmp_path / "styles" / "plain_strokes.safetensors", build("swift", TINY), card)
+    for name, family in (("moon", "night"), ("noon", "day"), ("plain_strokes", "night")):
+        card = Style(name, family=family)
+        save_style(tmp_path / "styles" / f"{name}.safetensors", build("swift", TINY), card)
     monkeypatch.setenv("RTSTYLE_STYLES", str(tmp_path / "styles"))
+    shipped = sorted((tmp_path / "styles").iterdir())
+    monkeypatch.setattr(rtstyle.training.plan, "shipped_files", lambda: shipped)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -87,14 +91,14 @@ def test_a_picture_becomes_a_style_of_its_starts_family(
     assert fit("--out", "new/mine.safetensors", "--half", "--json") == 0
     card, network = load_style(place / "new" / "mine.safetensors")
     assert (card.name, card.network, card.family) == ("mine", "swift", "night")
-    assert (card.recipe["steps"], card.recipe["start"]) == (3, "plain_strokes")
+    assert (card.recipe["steps"], card.recipe["start"]) == (3, {"mix": {"moon": 0.5, "plain_strokes": 0.5}})
     assert card.recipe["style_weight"] == Recipe().style_weight
     # Without a file of the small network, VGG19 itself measured its layers.
     assert all(name.startswith("vgg19.") for name in card.recipe["content_layers"])
     assert card.loss_network == "vgg19 (vgg.safetensors)"
-    before = load_style("plain_strokes")[1].state_dict()
+    moon, plain = (load_style(name)[1].state_dict() for name in ("moon", "plain_strokes"))
     for name, weight in network.state_dict().items():
-        torch.testing.assert_close(weight, before[name], atol=0.01, rtol=0)
+        torch.testing.assert_close(weight, (moon[name] + plain[name]) / 2, atol=0.01, rtol=0)
     assert network.state_dict()["skip.weight"].abs().max() > 0, "it was 0 before training"
     left = sorted(path.name for path in (place / "new").iterdir())
     assert left == ["mine.plot.png", "mine.preview.png", "mine.safetensors"]
@@ -383,7 +387,7 @@ def test_defaults_are_of_what_it_begins_from(place: Path) -> None:
     for alone in ({"loss_network": "vgg19"}, {"backbone_weights": {"vgg19": "vgg.safetensors"}}):
         assert "vgg19.relu4_1" in make_plan(given | alone).recipe.style_layers
     full = make_plan(given | {"full": True}).recipe
-    assert (fit.steps, full.steps) == (2400, 6000)
+    assert (fit.steps, full.steps) == (750, 6000)
     assert (fit.learning_rate, other.learning_rate, full.learning_rate) == (3e-3, 1.5e-3, 1.5e-3)
     assert make_plan(given | {"full": True, "learning_rate": 1e-4}).recipe.learning_rate == 1e-4
 
@@ -392,14 +396,12 @@ def test_its_own_pictures_are_no_photos_to_learn_from(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Written among the photos they would be learned from, and a stopped run would not go on."""
-    monkeypatch.setattr(rtstyle.cli.train_report, "EVERY", 1)
-    monkeypatch.setattr(LossPlot, "__call__", lambda plot, step: os.kill(os.getpid(), signal.SIGINT))
     arguments = *FIT, *NUMBERS[:-1], "--out", "photos/mine.safetensors"
-    assert train(*arguments) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(rtstyle.cli.train_report, "EVERY", 1)
+        patch.setattr(LossPlot, "__call__", lambda plot, step: os.kill(os.getpid(), signal.SIGINT))
+        assert train(*arguments) == 130
     assert (place / "photos" / "mine.preview.png").exists()
-    monkeypatch.undo()
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("RTSTYLE_STYLES", str(place / "styles"))
     capsys.readouterr()
     assert train(*arguments) == 0
     assert "going on from step" in capsys.readouterr().err

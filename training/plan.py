@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from rtstyle.errors import RtstyleError
+from rtstyle.mixing import mixed, mixes
 from rtstyle.networks import Network, build
-from rtstyle.style_file import Style, save_style
-from rtstyle.styles import list_styles, load_style
+from rtstyle.style_file import Style, read_card, read_style, save_style
+from rtstyle.styles import load_style, shipped_files
 from rtstyle.training.checkpoint import digest
 from rtstyle.training.recipe import FULL, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe
 
-# A shipped style without motifs of its own: the stars or waves of any other come along for a thousand steps.
-PLAINEST = "plain_strokes"
+# Its family's mean is where a new style begins, unless told otherwise.
+ANCESTOR = "plain_strokes"
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,7 @@ def make_plan(settings: Mapping[str, Any]) -> Plan:
     if not materials.full:
         if "network" in settings:
             build(settings["network"], {})  # raises for a name that is none
-        materials = replace(materials, start=materials.start or _shipped(settings.get("network")))
-        begun = load_style(materials.start)
+        begun = load_style(materials.start) if materials.start else _middle(settings.get("network"))
         own = begun[1].name
         if settings.get("network", own) != own:
             raise RtstyleError(f"style '{materials.start}' is a {own}, network says {settings['network']}")
@@ -64,8 +64,9 @@ def make_card(name: str, plan: Plan) -> Style:
     recipe, materials, begun = plan.recipe, plan.materials, plan.begun
     recorded = asdict(recipe)
     if begun:
-        # A file's name says nothing elsewhere; its own recipe does.
-        recorded["start"] = begun[0].recipe if materials.start.endswith(".safetensors") else begun[0].name
+        # The name of a file, or of a mean, says nothing elsewhere; its own recipe does.
+        named = materials.start and not materials.start.endswith(".safetensors")
+        recorded["start"] = begun[0].name if named else begun[0].recipe
     used = dict.fromkeys(layer.partition(".")[0] for layer in (*recipe.style_layers, *recipe.content_layers))
     files = materials.backbone_weights
     published = {"small_vgg19": "Wang et al. 2020"}
@@ -91,11 +92,21 @@ def save_trained(path: Path, network: Network, card: Style, half: bool) -> None:
     save_style(path, network, card, half)
 
 
-def _shipped(network: str | None) -> str:
-    """The style to go on from when none is named: the family's plainest, or one of the network asked for."""
-    names = [card.name for card in list_styles() if network in (None, card.network)]
-    if network is None or PLAINEST in names:
-        return PLAINEST
-    if not names:
-        raise RtstyleError(f"no style of network '{network}' is there to go on from; --full needs none")
-    return names[0]
+def _middle(network: str | None) -> tuple[Style, Network]:
+    """The mean of the shipped styles of a family: of ``ANCESTOR``'s, or of the first of that network.
+
+    Half the way to a new style lies before it, where each of its members has gone the whole way to another
+    (what the outer step of Reptile makes: Nichol, Achiam, Schulman 2018, "On First-Order Meta-Learning
+    Algorithms"), and no stars or waves of one of them come along.
+    """
+    cards = {path: read_card(path) for path in shipped_files()}
+    cards = {path: card for path, card in cards.items() if network in (None, card.network)}
+    if not cards:
+        raise RtstyleError(
+            f"no shipped style of network '{network}' is there to go on from; --full needs none"
+        )
+    first = next((card for card in cards.values() if card.name == ANCESTOR), next(iter(cards.values())))
+    members = {
+        card.name: read_style(path) for path, card in cards.items() if card is first or mixes(first, card)
+    }
+    return mixed(members, dict.fromkeys(members, 1 / len(members)))

@@ -20,7 +20,7 @@ class Materials:
     picture: Path  # the painting
     content: Path  # folder of training photos
     clips: Path | None = None  # folder of clips whose frames teach steadiness too
-    start: str = ""  # style, name or file, to go on from; "": a shipped one of that network
+    start: str = ""  # style, name or file, to go on from; "": the mean of the shipped ones of that network
     full: bool = False  # from random weights instead
     backbone_weights: dict[str, str] = field(default_factory=dict)  # backbone -> file; left out: fetched
     title: str = ""  # the artwork, its artist, its year

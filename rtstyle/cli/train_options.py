@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
     group = parser.add_argument_group("where it begins")
     begin = group.add_mutually_exclusive_group()
-    begin.add_argument("--start", metavar="NAME|FILE", help="style to go on from (a shipped one)")
-    begin.add_argument("--full", action="store_true", help="from random weights: some five times as long")
+    begin.add_argument(
+        "--start", metavar="NAME|FILE", help="style to go on from (the mean of the shipped ones)"
+    )
+    begin.add_argument("--full", action="store_true", help="from random weights: eight times as long")
     group.add_argument("--network", help="johnson or swift (the start's)")
     group = parser.add_argument_group("recipe", "the rest of it can be set in a recipe file")
     defaults = Recipe()
