@@ -134,7 +134,10 @@ def test_small_vgg_maps_first_layers_to_vggs_channels(tmp_path: Path) -> None:
     torch.testing.assert_close(found["relu1_2"], F.relu(step(own, "conv12", 1)))
 
 
-def test_small_vgg_is_fetched_from_its_authors_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_vgg_is_fetched_from_its_authors_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = {key.removeprefix("SE5."): value for key, value in small_weights().items()}
     asked = []
 
@@ -164,6 +167,17 @@ def test_small_vgg_is_fetched_from_its_authors_and_checked(monkeypatch: pytest.M
         load_backbone("small_vgg19", ["relu1_1"])
     with pytest.raises(RtstyleError, match=r"instead, or do without: --loss-network vgg19$"):
         load_backbones(["small_vgg19.relu1_1"], {})
+
+
+def test_what_was_fetched_in_its_place_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    kept = tmp_path / "hub" / "checkpoints" / "small_vgg19-5SE.pth"
+    kept.parent.mkdir(parents=True)
+    for what in (b"<html>log in first</html>", {"conv11.weight": torch.zeros(1)}):
+        kept.write_bytes(what) if isinstance(what, bytes) else torch.save(what, kept)
+        with pytest.raises(RtstyleError, match=r"give a (weights )?file"):
+            load_backbone("small_vgg19", ["relu1_1"])
+        assert not kept.exists()
 
 
 def test_small_vggs_file_may_be_as_published(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -105,10 +106,18 @@ def fetch_small_vgg19() -> dict[str, Tensor]:
 
     Raises RtstyleError where they cannot be fetched, or are others than the shipped styles were trained with.
     """
-    weights = _tensors(fetch("small_vgg19", _SMALL_VGG19, kept_as="small_vgg19-5SE.pth"))
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
-    if digest.hexdigest() != _SMALL_DIGEST:
-        raise RtstyleError(f"{_SMALL_VGG19}: not the weights it had; give a file of small_vgg19's instead")
+    kept = Path(torch.hub.get_dir(), "checkpoints", "small_vgg19-5SE.pth")
+    try:
+        weights = _tensors(fetch("small_vgg19", _SMALL_VGG19, kept_as=kept.name))
+        digest = hashlib.sha256()
+        for name in sorted(weights):
+            digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
+        if digest.hexdigest() != _SMALL_DIGEST:
+            raise RtstyleError(
+                f"{_SMALL_VGG19}: not the weights it had; give a file of small_vgg19's instead"
+            )
+    except RtstyleError:
+        with suppress(OSError):
+            kept.unlink()  # a login page in its place, say: it would be read again for ever
+        raise
     return weights
