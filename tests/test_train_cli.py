@@ -221,6 +221,7 @@ def test_a_recipe_file_that_cannot_work_is_one_clear_line(
         (["--out", "mine.pth"], "a style is saved as NAME.safetensors"),
         (["--start", "plain_stroke"], "did you mean 'plain_strokes'?"),
         (["--network", "johnson", "--start", "plain_strokes"], "is a swift, network says johnson"),
+        (["--network", "johnson"], "no shipped style of network 'johnson' is there to go on from"),
         (["--steps", "0"], "steps is 0; the least allowed is 1"),
         (["--clips", "absent"], "absent: no such folder"),
         (["--plot", "one.png", "--preview", "one.png"], "--plot and --preview are both one.png"),

@@ -95,18 +95,16 @@ def save_trained(path: Path, network: Network, card: Style, half: bool) -> None:
 def _middle(network: str | None) -> tuple[Style, Network]:
     """The mean of the shipped styles of a family: of ``ANCESTOR``'s, or of the first of that network.
 
-    Half the way to a new style lies before it, where each of its members has gone the whole way to another
-    (what the outer step of Reptile makes: Nichol, Achiam, Schulman 2018, "On First-Order Meta-Learning
-    Algorithms"), and no stars or waves of one of them come along.
+    Each of them went from one start to a painting of its own; their mean has gone the way they share, without
+    the stars or waves of any one (an outer step of Reptile: Nichol, Achiam, Schulman 2018, "On First-Order
+    Meta-Learning Algorithms").
     """
     cards = {path: read_card(path) for path in shipped_files()}
     cards = {path: card for path, card in cards.items() if network in (None, card.network)}
     if not cards:
-        raise RtstyleError(
-            f"no shipped style of network '{network}' is there to go on from; --full needs none"
-        )
+        kind = f" of network '{network}'" if network else ""
+        raise RtstyleError(f"no shipped style{kind} is there to go on from; --full needs none")
     first = next((card for card in cards.values() if card.name == ANCESTOR), next(iter(cards.values())))
-    members = {
-        card.name: read_style(path) for path, card in cards.items() if card is first or mixes(first, card)
-    }
+    own = {card.name: path for path, card in cards.items() if card is first or mixes(first, card)}
+    members = {name: read_style(path) for name, path in own.items()}
     return mixed(members, dict.fromkeys(members, 1 / len(members)))

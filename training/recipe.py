@@ -19,7 +19,7 @@ class Recipe:
 
     network: str = "swift"
     config: dict[str, int] = field(default_factory=dict)  # the network's own numbers; left out: its defaults
-    steps: int = 750  # 19 minutes on two cores with AVX2, from the shipped styles; see ``FULL``
+    steps: int = 750  # 18 minutes on two cores with AVX2, from the shipped styles; see ``FULL``
     batch: int = 4  # photos a step
     crop: int = 184  # pixels, square
     style_size: int = 600  # pixels, shorter side of the painting; smaller gives finer strokes
