@@ -46,6 +46,12 @@ def test_dis_finds_a_known_shift() -> None:
     assert (flow - torch.tensor([3.0, -2.0]).view(1, 2, 1, 1)).abs().mean() < 0.25
 
 
+def test_pictures_too_small_for_it_are_refused() -> None:
+    dis_flow_and_visible(texture(12, 12), texture(12, 12))
+    with pytest.raises(RtstyleError, match="11x12 pixels are too small for optical flow; it takes 12 a side"):
+        dis_flow_and_visible(texture(12, 11), texture(12, 11))
+
+
 def test_what_was_covered_is_not_visible() -> None:
     """A square moves right over a still background: the strip it uncovers was never seen."""
     ground, square = texture(), texture().flip(-1)[:, 20:60, 20:60]

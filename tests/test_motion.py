@@ -1,8 +1,9 @@
 """Two views of a still: the second is the first moved by the flow that is given, wherever it says visible."""
 
+import pytest
 import torch
 
-from rtstyle.perception.flow import warp
+from rtstyle.perception.flow import inside, warp
 from rtstyle.training.motion import Views, temporal_error, two_views
 
 
@@ -32,6 +33,23 @@ def test_what_a_nearer_layer_uncovers_is_hidden() -> None:
     made = [views(seed=seed) for seed in range(6)]
     within = [each.flow.abs().amax(1, keepdim=True) < 30 for each in made]
     assert all(mask.float().mean() > 0.95 for mask in within)
+
+
+def test_what_is_hidden_is_what_the_near_layer_had_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A red square moves over blue: where it was, the warp still shows red, as no camera would."""
+    layer = torch.zeros(8, 1, 64, 80)
+    layer[..., 20:40, 30:50] = 1
+    photo = torch.cat([layer, torch.zeros_like(layer), 1 - layer], dim=1)
+    monkeypatch.setattr("rtstyle.training.motion._blob", lambda photo, random: layer)
+    monkeypatch.setattr("rtstyle.training.motion._camera", lambda photo, random: torch.zeros(8, 2, 64, 80))
+    made = two_views(photo, 0.0, torch.Generator().manual_seed(3), exposure=0.0, still=0.0)
+    red = made.second[:, :1] > 0.5
+    near = made.flow.abs().amax(1, keepdim=True) > 0
+    hidden = ~made.visible & inside(made.flow)
+    assert hidden.any() and red[hidden].all() and not near[hidden].any()
+    moved = near.flatten(1).any(1)  # half of the pairs have a near layer
+    assert moved.any()
+    assert torch.equal((red & made.visible)[moved], (near & made.visible)[moved])
 
 
 def test_still_pairs_do_not_move_and_differ_by_noise_alone() -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ import rtstyle.training
 import rtstyle.training.plan
 from rtstyle.cli import main
 from rtstyle.cli.train_report import Report
+from rtstyle.errors import RtstyleError
 from rtstyle.media.output import Claim
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_writer import VideoFileSink
@@ -293,8 +295,53 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     error = capsys.readouterr().err
     assert heard == [1, 2, 3] and "going on from step 2" in error
     assert drawn == [1, 2], "the curves begin where the run did"
+    assert "4 photos are few; with some hundreds a style suits more pictures" in error
     assert "step 3/3  content" in error and "images/s" in error and "waiting for data" in error
     assert not (place / "picture.checkpoint").exists()
+
+
+def test_a_style_that_could_not_be_written_is_written_by_the_same_command(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = rtstyle.training.plan.save_trained
+
+    def full(path: Path, *rest: object) -> None:
+        if path.name == "picture.safetensors":
+            raise RtstyleError(f"{path}: cannot be written (No space left on device)")
+        save(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rtstyle.training.plan, "save_trained", full)
+    arguments = *FIT, *NUMBERS[:-1]
+    assert train(*arguments) == 1
+    assert "No space left" in capsys.readouterr().err and (place / "picture.best.safetensors").exists()
+    monkeypatch.setattr(rtstyle.training.plan, "save_trained", save)
+    assert train(*arguments) == 0
+    assert "the objective was lower" not in capsys.readouterr().err
+    assert not (place / "picture.best.safetensors").exists()
+
+
+def test_steps_that_taught_nothing_are_counted_and_photos_named_when_stopped(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "photos" / "broken.jpg").write_bytes(b"nothing")
+    hear = LossPlot.__call__
+
+    def stopped_at_two(plot: LossPlot, step: Step) -> None:
+        hear(plot, step)
+        if step.number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(LossPlot, "__call__", stopped_at_two)
+    arguments = *FIT, *NUMBERS[:-1], "--steps", "9"
+    assert train(*arguments) == 130
+    assert "1 file was left out" in capsys.readouterr().err
+    monkeypatch.setattr(LossPlot, "__call__", hear)
+    listen = Report.__call__
+    lost = lambda report, step: listen(report, replace(step, skipped=step.number in (5, 6)))  # noqa: E731
+    monkeypatch.setattr(Report, "__call__", lost)
+    assert train(*arguments, "--json") == 0
+    told = capsys.readouterr()
+    assert "2 of them without effect, not finite" in told.err and json.loads(told.out)["not_finite"] == 2
 
 
 def test_a_killed_run_does_not_stand_in_its_own_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,6 +393,7 @@ def test_tensorboard_is_asked_for_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr("rtstyle.training.data.read_painting", None)  # before any work
     assert fit("--tensorboard", "board") == 1
     assert "needs TensorBoard: pip install 'rtstyle[train]'" in capsys.readouterr().err
 

@@ -212,6 +212,9 @@ def test_a_checkpoint_of_another_run_is_refused(run: Run, folder: Path, tmp_path
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(RtstyleError, match="damaged"):
         run(checkpoint=checkpoint)
+    torch.save({"recipe": ["another"], "origin": {}}, checkpoint)
+    with pytest.raises(RtstyleError, match="not a checkpoint of this version"):
+        run(checkpoint=checkpoint)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_said_and_the_run_goes_on(run: Run, tmp_path: Path) -> None:
@@ -229,13 +232,28 @@ def test_training_goes_on_from_a_network(run: Run) -> None:
 
 def test_an_objective_that_stays_not_finite_goes_back_and_then_ends_the_run(run: Run) -> None:
     heard: list[Step] = []
-    with pytest.raises(RtstyleError, match=rf"not finite for {LOST_STEPS} steps .* back {RETURNS} times"):
+    said = rf"mostly not finite up to step {LOST_STEPS}, .* back {RETURNS} times"
+    with pytest.raises(RtstyleError, match=said):
         run(replace(RECIPE, steps=50, style_weight=1e300), listener=heard.append)
     assert all(step.skipped for step in heard)
     notes = [step.note for step in heard if step.note]
     assert len(notes) == RETURNS and all("back to step 0, with half the learning rate" in n for n in notes)
     first = [step.learning_rate for step in heard if step.number == 1]
     assert first == pytest.approx([first[0] / 2**turn for turn in range(RETURNS + 1)])
+
+
+def test_a_run_that_learned_nothing_gives_no_style(run: Run) -> None:
+    with pytest.raises(RtstyleError, match="never finite up to step 3; try a lower learning_rate"):
+        run(replace(RECIPE, steps=3, style_weight=1e300))
+
+
+def test_an_objective_that_is_seldom_finite_is_a_fault_too() -> None:
+    def faults(wrong: int, of: int) -> int:
+        health = Health()
+        steps = [health.judge(number, number % of >= wrong, 0.2, 0.2) for number in range(1, 400)]
+        return sum(map(bool, steps))
+
+    assert faults(2, 3) and not faults(1, 3)
 
 
 def test_a_network_gone_gray_goes_back_to_the_last_good_state_and_ends_well(

@@ -1,9 +1,15 @@
 """The terms of a training run for TensorBoard, where it is installed."""
 
 from pathlib import Path
+from typing import Any
 
 from rtstyle.errors import RtstyleError
 from rtstyle.training.train import Step
+
+
+def check_installed() -> None:
+    """Raise RtstyleError where TensorBoard is not."""
+    _writer_class()
 
 
 class Board:
@@ -11,11 +17,7 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         """Raises RtstyleError where TensorBoard is not installed."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise RtstyleError("--tensorboard needs TensorBoard: pip install 'rtstyle[train]'") from error
-        self._writer = SummaryWriter(str(folder))
+        self._writer = _writer_class()(str(folder))
 
     def __call__(self, step: Step) -> None:
         values = {"learning rate": step.learning_rate, "waiting for data": step.waited / step.seconds}
@@ -26,3 +28,11 @@ class Board:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _writer_class() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RtstyleError("--tensorboard needs TensorBoard: pip install 'rtstyle[train]'") from error
+    return SummaryWriter

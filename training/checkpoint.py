@@ -16,6 +16,8 @@ from rtstyle.errors import RtstyleError
 from rtstyle.media.output import write_whole
 from rtstyle.training.recipe import Recipe
 
+# What reading a file that is no checkpoint raises.
+_DAMAGED = OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError, ValueError
 # Digests of what a run is made from, beside its recipe: {"picture": ..., "photos": ...}.
 Origin = dict[str, str]
 
@@ -81,9 +83,9 @@ def read_state(path: Path, recipe: Recipe, origin: Origin) -> State | None:
         whole = torch.load(path, map_location="cpu", weights_only=True)
         if "facts" in whole:
             raise RtstyleError(f"{path}: is the state of a painting by rtstyle gatys; name another --out")
-        before, began = whole["recipe"], whole["origin"]
+        before, began = dict(whole["recipe"]), dict(whole["origin"])
         state = State(whole["network"], whole["optimizer"], Progress(**whole["progress"]))
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+    except _DAMAGED as error:
         raise RtstyleError(
             f"{path}: not a checkpoint of this version, or damaged ({type(error).__name__}); "
             "delete it to begin anew"

@@ -14,6 +14,7 @@ from rtstyle.media.image_file import READABLE, find_images, read_image
 
 CLOSEST = 0.6  # smallest source square, in crops: enlarged photos stand for the smooth areas of video
 NARROWEST = 16  # longer side of a painting over its shorter: by VGG19 at 600 pixels that is 4 GB
+FEW = 100  # photos, below which a style learns these alone
 SMALLEST = 32  # pixels; a photo with a shorter side is an icon, not a scene
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-LOST_STEPS = 10  # steps in a row without a finite objective: something is broken, not unlucky
+LOST_STEPS = 10  # more steps without a finite objective than with one: something is broken, not unlucky
 FLAT_STEPS = 25  # steps in a row of flat output
 FLAT = 0.1  # of the photos' or the painting's spread, the lower; a restyled picture has 0.5 to 1.5 of it
 FIRST_STEPS = 100  # not judged: what fresh weights paint takes shape in about 20 steps
@@ -14,7 +14,7 @@ def spread(pictures: Tensor) -> Tensor:
 
 
 class Health:
-    """Judges each step; knows only how many in a row were bad."""
+    """Judges each step; knows only how many of late were bad."""
 
     def __init__(self) -> None:
         self._lost = self._flat = 0
@@ -35,10 +35,11 @@ class Health:
         ``number``: of the step; ``finite``: its objective and gradient; ``output``: the output's spread;
         ``wanted``: the lower of the photos' and the painting's.
         """
-        self._lost = 0 if finite else self._lost + 1
+        # Counted down, not to 0: a run that learns nothing in most of its steps is no better than a lost one.
+        self._lost = max(0, self._lost - 1) if finite else self._lost + 1
         self._flat = self._flat + 1 if output < FLAT * wanted and number > FIRST_STEPS else 0
         if self._lost >= LOST_STEPS:
-            return f"the objective was not finite for {self._lost} steps"
+            return "the objective was mostly not finite"
         if self._flat >= FLAT_STEPS:
             return f"the output was gray, black or white for {self._flat} steps"
         return ""

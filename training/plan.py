@@ -92,6 +92,12 @@ def save_trained(path: Path, network: Network, card: Style, half: bool) -> None:
     save_style(path, network, card, half)
 
 
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two style files hold the same network."""
+    first, second = (digest(read_style(path)[1].state_dict()) for path in (one, other))
+    return first == second
+
+
 def _middle(network: str | None) -> tuple[Style, Network]:
     """The mean of the shipped styles of a family: of ``ANCESTOR``'s, or of the first of that network.
 

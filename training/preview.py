@@ -8,19 +8,27 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from rtstyle.frame import to_bytes
+from rtstyle.frame import to_bytes, to_float
+from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.perception.flow import warp
 from rtstyle.training.motion import Views, two_views
 from rtstyle.training.plot import save_drawing
 from rtstyle.training.train import Step
 
 SHOWN = 2  # photos
+FACE = (slice(80, 320), slice(160, 480))  # of the drawn scene at 480x360
 WIDTH, HEIGHT = 320, 240  # pixels of one picture
 GAP, HEADING = 6, 26
 LOUDER = 4  # the difference is shown so many times larger
 NOISE = 0.01  # standard deviation, of the camera in the second view
 COLUMNS = ("input", "restyled", "restyled second view", f"difference x{LOUDER}")
 ROWS = ("moved", "moved", "still, noise alone")
+
+
+def drawn_face() -> Tensor:
+    """A person for whoever has none at hand, (3, HEIGHT, WIDTH) in [0, 1]."""
+    scene = next(iter(SyntheticSource(480, 360, seconds=1)))
+    return to_float(scene.image[:, *FACE])
 
 
 class Preview:

@@ -78,11 +78,11 @@ def train(
     hears of each step done before, with its terms as ``Step.groups`` sums them. ``on_best`` hears of a kept
     state whose smoothed objective is the lowest so far: network, step, objective. When the objective stays
     not finite or the output goes flat the run goes back to the last state kept and on with half the learning
-    rate, up to ``RETURNS`` times in all. ``stop`` is asked after each step; when it says so the state is kept
-    and KeyboardInterrupt raised.
+    rate, up to ``RETURNS`` times in all. ``stop`` is asked as each step begins; when it says so the state is
+    kept after that step and KeyboardInterrupt raised.
 
-    Raises RtstyleError when the checkpoint is of another run, ``start`` of another network, or going back
-    did not help.
+    Raises RtstyleError when the checkpoint is of another run, ``start`` of another network, when going back
+    did not help, and when nothing was learned in any step.
     """
     place = torch.device(device)
     share = processes.share(recipe.batch)
@@ -158,6 +158,8 @@ def train(
         if lesson.stopping and progress.done < recipe.steps:
             source.close()
             raise KeyboardInterrupt
+    if progress.smoothed is None:
+        raise RtstyleError(_gave_up("the objective was never finite", progress))
     return network.eval()
 
 
@@ -194,7 +196,6 @@ def _note_best(progress: Progress) -> bool:
 
 
 def _gave_up(fault: str, progress: Progress) -> str:
-    return (
-        f"training: {fault} up to step {progress.done}, and going back {progress.returns} times did not "
-        "help; try a lower learning_rate or style_weight, or another picture"
-    )
+    back = f", and going back {progress.returns} times did not help" if progress.returns else ""
+    advice = "try a lower learning_rate or style_weight, or another picture"
+    return f"training: {fault} up to step {progress.done}{back}; {advice}"

@@ -47,10 +47,10 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
     from rtstyle.perception.backbones import check_files
     from rtstyle.styles import find_style
     from rtstyle.training.clips import Clips
-    from rtstyle.training.data import Photos, read_painting
+    from rtstyle.training.data import FEW, Photos, read_painting
     from rtstyle.training.distributed import joined, own_device, started_count, started_rank
     from rtstyle.training.objective import by_backbone, load_backbones
-    from rtstyle.training.plan import make_card, save_trained
+    from rtstyle.training.plan import make_card, same_weights, save_trained
     from rtstyle.training.train import train
 
     recipe, materials = plan.recipe, plan.materials
@@ -69,13 +69,14 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
     photos = Photos(materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed, without=own)
     clips = Clips(materials.clips, crop=recipe.crop, seed=recipe.seed) if materials.clips else None
     shown = _shown(options.preview_photo, photos) if started_rank() == 0 else []
+    if len(photos.paths) < FEW:
+        say(options, [f"{len(photos.paths)} photos are few; with some hundreds a style suits more pictures"])
     files = materials.backbone_weights
     backbone = load_backbones(list(dict.fromkeys([*recipe.style_layers, *recipe.content_layers])), files)
     content_backbone = load_backbones(list(recipe.content_layers), files)
     card = make_card(out.stem, plan)
 
     def keep_best(network: Network, step: int, objective: float) -> None:
-        report.best = step
         save_trained(best, network, card, options.half)
 
     # torchrun passes one Ctrl-C on several times; only a process of its own may be in a hurry.
@@ -102,19 +103,20 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
                 stop=stop,
             )
         except KeyboardInterrupt:
+            _say_left_out(options, sorted(set(photos.skipped.values())))
             if checkpoint.exists():
                 report.tell(f"the state is kept in {checkpoint}; the same command goes on from there")
             raise
         except RtstyleError:
-            if report.best:
-                report.tell(f"the best state, of step {report.best}, is kept in {best}")
+            if best.exists():
+                report.tell(f"the best state is kept in {best}")
             raise
         left_out = _left_out(processes, photos.skipped | (clips.skipped if clips else {}))
     if processes.rank == 0:
         save_trained(out, network, card, options.half)
         checkpoint.unlink(missing_ok=True)
-        if report.best == recipe.steps:  # the same weights
-            best.unlink(missing_ok=True)
+        if best.exists() and same_weights(best, out):
+            best.unlink()
         elif best.exists():
             say(options, [f"the objective was lower before the end; {best} is of then, and is kept too"])
         _say_left_out(options, left_out)
@@ -125,14 +127,14 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
 
 
 def _shown(paths: list[Path], photos: Photos) -> list[Tensor]:
-    """The photos of the preview: those named, then the first of the training photos."""
+    """The photos of the preview: those named, then the first of the training photos, then a face."""
     from rtstyle.training.data import read_picture
-    from rtstyle.training.preview import SHOWN
+    from rtstyle.training.preview import SHOWN, drawn_face
 
     if len(paths) > SHOWN:
         raise RtstyleError(f"a preview shows {SHOWN} photos; got {len(paths)} --preview-photo")
     named = [read_picture(path) for path in paths]
-    return named + [photos.picture_at(place) for place in range(SHOWN - len(named))]
+    return [*named, photos.picture_at(0), drawn_face()][:SHOWN]
 
 
 def _check_outputs(
@@ -145,11 +147,14 @@ def _check_outputs(
 ) -> None:
     """Refuse, before any work, files that could not be written at the end or would replace others."""
     from rtstyle.media.output import check_output
+    from rtstyle.training.board import check_installed
 
     check_style(out, overwrite=options.overwrite, inputs=inputs)
     # What a stopped run left is its own to replace; another's state is refused before anything is written.
     overwrite = options.overwrite or checkpoint.exists()
     check_output(best, overwrite=overwrite, inputs=begins)  # the start must last as long as the run
+    if options.tensorboard:
+        check_installed()
     if options.plot.resolve() == options.preview.resolve():
         raise RtstyleError(f"--plot and --preview are both {options.plot}; give each a file of its own")
     for name in ("plot", "preview"):

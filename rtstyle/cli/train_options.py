@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preview", type=Path, metavar="FILE", help="sheet of pictures (OUT.preview.png)")
     parser.add_argument(
         "--preview-photo", type=Path, action="append", default=[], metavar="FILE",
-        help="what to show there, say a face; twice for two (the first training photos)",
+        help="what to show there, say a face; twice for two (a training photo and a drawn face)",
     )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="curves of the terms (OUT.plot.png)")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard's files there")

@@ -32,10 +32,10 @@ class Report:
 
     def __init__(self, options: argparse.Namespace, recipe: Recipe, shown: list[Tensor], out: Path) -> None:
         """``shown``: photos for the preview, (3, H, W) in [0, 1]; of the first process alone."""
-        self.best = 0  # the step whose smoothed objective was lowest, of this run
         self._options, self._recipe, self._out = options, recipe, out
         self._steps: list[tuple[float, float]] = []  # seconds of each, seconds it waited
         self._last: Step | None = None
+        self._lost = 0  # steps that taught nothing
         self._bar = tqdm(total=recipe.steps, bar_format=BAR, disable=not shows_progress(options), leave=False)
         self._plot = LossPlot(options.plot)
         self.on_past = self._plot.add
@@ -65,6 +65,7 @@ class Report:
             self._bar.initial = self._bar.n = step.number - 1
         self._last = step
         self._steps.append((step.seconds, step.waited))
+        self._lost += step.skipped
         if step.note:
             self.tell(f"step {step.number}: {step.note}")
         terms = "  ".join(f"{name} {value:.3f}" for name, value in step.groups().items())
@@ -104,6 +105,7 @@ class Report:
             "steps_now": len(self._steps),  # fewer, where a run before was stopped
             "seconds": round(seconds, 1),
             "images_per_second": round(self._images_per_second(len(self._steps)), 2),
+            "not_finite": self._lost,  # of the steps now: they taught nothing
             "waiting_for_data": round(waited / (seconds or 1), 4),  # share of the time
             "terms": {name: round(value, 5) for name, value in last.terms.items()} if last else {},
         }
@@ -112,6 +114,7 @@ class Report:
         facts = self.summary()
         whole = facts["steps_now"] == facts["steps"]
         steps = f"{facts['steps']} steps" + ("" if whole else f" ({facts['steps_now']} of them now)")
+        steps += f", {self._lost} of them without effect, not finite" if self._lost else ""
         return (
             f"{facts['output']}: {steps}, {facts['seconds']:.0f} s "
             f"({facts['images_per_second']:.1f} images/s, {facts['waiting_for_data']:.1%} waiting for data)"

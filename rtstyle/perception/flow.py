@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_packed
 
+SMALLEST = 12  # pixels a side that DIS takes
 FLO_MAGIC = 202021.25  # first number of a Middlebury .flo file
 
 
@@ -35,8 +36,13 @@ def dis_flow_and_visible(later: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor
     With a mask bool (1, 1, H, W): True where the flow back agrees.
 
     Forward-backward check and motion boundaries with the constants of Ruder et al. 2016, section 3.3
-    (after Sundaram et al. 2010).
+    (after Sundaram et al. 2010). Raises RtstyleError for pictures below `SMALLEST`.
     """
+    if min(later.shape[1:]) < SMALLEST:
+        height, width = later.shape[1:]
+        raise RtstyleError(
+            f"pictures of {width}x{height} pixels are too small for optical flow; it takes {SMALLEST} a side"
+        )
     new, old = _gray(later), _gray(earlier)
     flow, back = _dis(new, old), _dis(old, new)
     returned = warp(back, flow)
