@@ -107,7 +107,23 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as stop:
         run(*arguments)
     assert stop.value.code == 2
-    assert "error:" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("rtstyle: ") and error.count("\n") == 1 and "--help' shows" in error
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("vidoe a.mp4 b.mp4", "no command 'vidoe', did you mean video?; 'rtstyle --help'"),
+        ("video a.mp4 --stlye x b.mp4", "no option --stlye, did you mean --style?; 'rtstyle video --help'"),
+        ("image a.jpg --frobnicate=3 b.jpg", "no option --frobnicate; "),
+        ("video a.mp4 b.mp4 c.mp4", "too much: c.mp4; "),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_named(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(*line.split())
+    assert stop.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_video(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

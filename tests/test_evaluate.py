@@ -54,7 +54,11 @@ def test_a_network_that_changes_nothing(
     backbone: Vgg, photos: list[torch.Tensor], painting: torch.Tensor
 ) -> None:
     found = nearness(lambda image: image, photos, painting, backbone)
-    assert found["content_error"] == 0 and found["style_error"] > 0.01
+    assert found["content_error"] == 0 and found["style_error"] > 0.01 and found["grid"] < 5
+    rows = torch.zeros(1, 3, 40, 48)
+    rows[..., ::4, :] = 8 / 255
+    gridded = nearness(lambda image: rows, photos, painting, backbone)["grid"]
+    assert gridded == pytest.approx(12**0.5, abs=0.001), "8 in one row of four"
     assert nearness(lambda image: image, [painting], painting, backbone)["style_error"] == 0
 
 

@@ -274,7 +274,7 @@ BAD = {
     "photo.png a.png o.png --start 1": "--start: of a video; o.png is made from a picture",
     "photo.png a.png o.png --backbone vgg16 --compare vgg19": "--compare names the backbones; leave out",
     "photo.png a.png o.png --style-scale 0": "'0' is not a number above 0",
-    "photo.png a.png o.png --content-mask tall.png": "tall.png is 8x48, the picture 64x48: draw the mask",
+    "photo.png a.png o.png --content-mask tall.png": "tall.png is 8x48, of another shape than",
     "photo.png a.png o.png --backbone-weights vgg19=text.pth": "not readable as a checkpoint of weights",
     "photo.png a.png o.png --backbone-weights vgg19=none_in.pth": "holds no named weights",
     "photo.png a.png o.png --steps 0": "'0' is not a whole number from 1 up",

@@ -1,9 +1,10 @@
 """Losses against their formulas, written out by hand."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
-from rtstyle.perception.losses import content_error, gram, style_error, total_variation
+from rtstyle.perception.losses import content_error, gram, grid_error, style_error, total_variation
 
 
 def test_content_error_by_hand() -> None:
@@ -74,3 +75,26 @@ def test_total_variation_by_hand() -> None:
     image = torch.tensor([[[[0.0, 1.0, 3.0], [0.0, 1.0, 1.0]]]])
     # across: 1, 4, 1, 0 over four; down: 0, 0, 4 over three
     torch.testing.assert_close(total_variation(image), torch.tensor(6 / 4 + 4 / 3))
+
+
+@pytest.mark.parametrize("period", (2, 4, 8))
+def test_a_grid_of_the_networks_own_steps_is_found_and_nothing_else(period: int) -> None:
+    """Rows of which one in ``period`` is brighter, on a picture whose sides are no multiples of 8."""
+    rows = torch.zeros(1, 3, 70, 83)
+    rows[..., ::period, :] = 0.1
+    share = 1 / period
+    torch.testing.assert_close(grid_error(rows), torch.tensor(0.01 * share * (1 - share)))
+    assert grid_error(rows[:, :, :1].expand(-1, -1, 70, -1)) < 1e-12, "a plain picture"
+    other = torch.zeros(1, 3, 70, 84)
+    other[..., ::7, :] = 0.1
+    assert grid_error(other) < 0.05 * grid_error(rows)
+    torch.manual_seed(0)
+    noise = 0.1 * torch.randn(1, 3, 256, 256)
+    assert grid_error(noise) < 0.002 * noise.square().mean()
+
+
+def test_the_grid_is_that_of_each_picture() -> None:
+    """So that processes that share a batch learn what one would."""
+    pictures = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    shares = [grid_error(part) for part in pictures.split(2)]
+    torch.testing.assert_close(grid_error(pictures), torch.stack(shares).mean())

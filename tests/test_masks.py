@@ -131,7 +131,9 @@ def test_a_real_photo_is_no_mask(assets) -> None:
 
 
 def test_a_mask_of_another_shape_is_refused() -> None:
-    complaint = "the mask is 120x80, the picture 80x120: draw the mask over the whole picture"
+    complaint = (
+        "the mask is 120x80, of another shape than the picture, 80x120; any size of that shape will do"
+    )
     with pytest.raises(RtstyleError, match=re.escape(complaint)):
         find_regions(stripes(RED, GREEN, BLUE), (120, 80))
 

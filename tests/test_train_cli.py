@@ -436,7 +436,9 @@ def test_defaults_are_of_what_it_begins_from(place: Path) -> None:
     for alone in ({"loss_network": "vgg19"}, {"backbone_weights": {"vgg19": "vgg.safetensors"}}):
         assert "vgg19.relu4_1" in make_plan(given | alone).recipe.style_layers
     full = make_plan(given | {"full": True}).recipe
-    assert (fit.steps, full.steps) == (750, 6000)
+    slow = make_plan(given, fast=False).recipe
+    assert (fit.steps, slow.steps, full.steps) == (2400, 750, 6000)
+    assert make_plan(given | {"steps": 9}, fast=False).recipe.steps == 9
     assert (fit.learning_rate, other.learning_rate, full.learning_rate) == (3e-3, 1.5e-3, 1.5e-3)
     assert make_plan(given | {"full": True, "learning_rate": 1e-4}).recipe.learning_rate == 1e-4
 

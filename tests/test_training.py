@@ -102,7 +102,7 @@ def test_each_step_is_heard_with_its_named_terms(run: Run) -> None:
     heard: list[Step] = []
     run(listener=heard.append)
     assert [step.number for step in heard] == list(range(1, 7))
-    names = {"content relu2_1", "style relu1_1", "style relu2_1", "variation", "temporal"}
+    names = {"content relu2_1", "style relu1_1", "style relu2_1", "variation", "grid", "temporal"}
     assert all(set(step.terms) == names and not step.skipped for step in heard)
 
 
@@ -111,7 +111,9 @@ def test_objective_is_its_weighted_terms(painting: torch.Tensor) -> None:
 
     def terms(weight: float) -> dict[str, torch.Tensor]:
         style, content = {"relu1_1": weight}, {"relu2_1": weight}
-        objective = Objective(backbone, backbone, painting, style=style, content=content, variation=weight)
+        objective = Objective(
+            backbone, backbone, painting, style=style, content=content, variation=weight, grid=weight
+        )
         torch.manual_seed(0)
         return objective(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
 
@@ -122,9 +124,8 @@ def test_objective_is_its_weighted_terms(painting: torch.Tensor) -> None:
 def test_the_painting_itself_has_no_style_error_and_a_photo_no_content_error(painting: torch.Tensor) -> None:
     backbone = tiny_backbone()
     layers = {"relu1_1": 1.0, "relu2_1": 1.0}
-    terms = Objective(backbone, backbone, painting, style=layers, content=layers, variation=0.0)(
-        painting[None], painting[None]
-    )
+    objective = Objective(backbone, backbone, painting, style=layers, content=layers, variation=0.0, grid=0.0)
+    terms = objective(painting[None], painting[None])
     assert all(value < 1e-9 for value in terms.values())
 
 

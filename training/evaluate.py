@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
-from rtstyle.perception.losses import content_error, gram, style_error
+from rtstyle.perception.losses import content_error, gram, grid_error, style_error
 from rtstyle.training.steadiness import (
     Pair,
     Restyle,
@@ -37,11 +37,11 @@ def nearness(
 
     ``style_error``: Gram matrices of ``STYLE_LAYERS`` against the painting's (mean over layers);
     ``content_error``: ``CONTENT_LAYER`` against the photo's. The untouched photo has a content error
-    of 0. ``backbone`` yields ``LAYERS``.
+    of 0. ``backbone`` yields ``LAYERS``. ``grid``: root of the mean ``grid_error``, in steps of 8 bits; that
+    of a photo is not quite 0.
     """
     grams = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
-    rows = [_errors(backbone(restyle(photo[None])), backbone(photo[None]), grams) for photo in photos]
-    return _means(("style_error", "content_error"), rows)
+    return _means([_errors(restyle(photo[None]), backbone(photo[None]), grams, backbone) for photo in photos])
 
 
 def psnr(found: Tensor, wanted: Tensor) -> float:
@@ -83,8 +83,8 @@ def gatys_optimum(
 
         optimizer.step(total)
         with torch.no_grad():
-            rows.append(_errors(backbone(image.clamp(0, 1)), wanted, grams))
-    return _means(("style_error", "content_error"), rows)
+            rows.append(_errors(image.clamp(0, 1), wanted, grams, backbone))
+    return _means(rows)
 
 
 @torch.inference_mode()
@@ -125,13 +125,16 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def _errors(
-    found: dict[str, Tensor], wanted: dict[str, Tensor], grams: dict[str, Tensor]
-) -> tuple[float, float]:
+    image: Tensor, wanted: dict[str, Tensor], grams: dict[str, Tensor], backbone: Backbone
+) -> tuple[float, float, float]:
+    found = backbone(image)
     style = sum(float(style_error(found[layer], grams[layer])) for layer in STYLE_LAYERS)
     content = float(content_error(found[CONTENT_LAYER], wanted[CONTENT_LAYER]))
-    return style / len(STYLE_LAYERS), content
+    return style / len(STYLE_LAYERS), content, float(grid_error(image))
 
 
-def _means(names: Sequence[str], rows: list[tuple[float, float]]) -> dict[str, float]:
-    columns = zip(*rows, strict=True)
-    return {name: round(sum(column) / len(rows), 4) for name, column in zip(names, columns, strict=True)}
+def _means(rows: list[tuple[float, float, float]]) -> dict[str, float]:
+    style, content, grid = (sum(column) / len(rows) for column in zip(*rows, strict=True))
+    return {
+        "style_error": round(style, 4), "content_error": round(content, 4), "grid": round(255 * grid**0.5, 3),
+    }  # fmt: skip

@@ -54,6 +54,7 @@ class Learner:
             style=style,
             content=content,
             variation=recipe.variation_weight,
+            grid=recipe.grid_weight,
         )
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
 
@@ -65,7 +66,7 @@ class Learner:
         output, later = both.chunk(2)
         # The network itself stays in float32: a sixth of the work, slower in bfloat16 on a processor, and
         # rounded to eight bits its pictures would differ by more than the temporal error is to measure.
-        half = recipe.bfloat16 and _has_bfloat16(device)
+        half = recipe.bfloat16 and computes_in_bfloat16(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self._objective(output, batch.photo)
         terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, batch.views)
@@ -98,8 +99,8 @@ def by_kind(terms: Mapping[str, float]) -> dict[str, float]:
     return sums
 
 
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in it; a GPU older than Ampere imitates it, slower than float32."""
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether it has instructions for it; a GPU older than Ampere imitates it, slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return has_bfloat16()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone, Joined, layers_of, load_backbone
-from rtstyle.perception.losses import content_error, gram, style_error, total_variation
+from rtstyle.perception.losses import content_error, gram, grid_error, style_error, total_variation
 
 
 class Objective:
@@ -24,11 +24,12 @@ class Objective:
         style: Mapping[str, float],
         content: Mapping[str, float],
         variation: float,
+        grid: float,
     ) -> None:
         """``backbone`` yields every layer named in ``style`` and ``content`` (layer name to weight),
         ``content_backbone`` at least the latter; ``painting``: (3, H, W) in [0, 1]."""
         self.backbone, self.content_backbone = backbone, content_backbone
-        self.style, self.content, self.variation = style, content, variation
+        self.style, self.content, self.variation, self.grid = style, content, variation, grid
         with torch.no_grad():
             features = backbone(painting[None])
             self.grams = {layer: gram(features[layer]) for layer in style}
@@ -45,6 +46,7 @@ class Objective:
         for layer, weight in self.style.items():
             terms[f"style {layer}"] = weight * style_error(features[layer], self.grams[layer])
         terms["variation"] = self.variation * total_variation(output)
+        terms["grid"] = self.grid * grid_error(output)
         return terms
 
 

@@ -11,7 +11,7 @@ from rtstyle.networks import Network, build
 from rtstyle.style_file import Style, read_card, read_style, save_style
 from rtstyle.styles import load_style, shipped_files
 from rtstyle.training.checkpoint import digest
-from rtstyle.training.recipe import FULL, Recipe
+from rtstyle.training.recipe import FULL, SLOW_STEPS, Recipe
 from rtstyle.training.recipe_file import Materials, make_materials, make_recipe
 
 # Its family's mean is where a new style begins, unless told otherwise.
@@ -27,9 +27,10 @@ class Plan:
     begun: tuple[Style, Network] | None  # the style to go on from, with its network; None: random weights
 
 
-def make_plan(settings: Mapping[str, Any]) -> Plan:
+def make_plan(settings: Mapping[str, Any], fast: bool = True) -> Plan:
     """The plan of some settings (see ``recipe_file``); network and config are the start's where not given.
 
+    ``fast``: the device computes in bfloat16, so that more steps take no longer.
     Where a loss network or weights of VGG19's are named, and no file of small_vgg19's, the network named does
     that one's part too: a step then takes longer. Raises RtstyleError for what cannot work.
     """
@@ -46,6 +47,8 @@ def make_plan(settings: Mapping[str, Any]) -> Plan:
         if settings.get("network", own) != own:
             raise RtstyleError(f"style '{materials.start}' is a {own}, network says {settings['network']}")
         settings = {"network": own, "config": begun[1].config, **settings}
+        if not fast:
+            settings = {"steps": SLOW_STEPS, **settings}
         if own != "swift":  # the faster default was tried on no other
             settings = {"learning_rate": FULL["learning_rate"], **settings}
     if materials.full:

@@ -14,7 +14,13 @@ from rtstyle.training.train import Step
 SIZE = (1000, 600)  # pixels
 FINE = 2  # drawn so many times larger, then reduced: smooth lines
 MARGINS = (80, 50, 30, 60)  # left, top, right, bottom
-COLOURS = {"content": "#1f77b4", "style": "#d62728", "variation": "#7f7f7f", "temporal": "#2ca02c"}
+COLOURS = {
+    "content": "#1f77b4",
+    "style": "#d62728",
+    "variation": "#7f7f7f",
+    "grid": "#9467bd",
+    "temporal": "#2ca02c",
+}
 TOTAL = "objective", "#000000"
 MEMORY = 0.95  # of the moving mean that is drawn
 

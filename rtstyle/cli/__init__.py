@@ -7,6 +7,7 @@ line, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import NoReturn
 
 from rtstyle import __version__
 from rtstyle.cli.allocator import keep_freed_memory
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     verbose = False
     try:
-        options = _parser(arguments).parse_args(arguments)
+        options = _parser(arguments).parse(arguments)
         verbose = options.verbose
         signal.signal(signal.SIGTERM, _interrupt)  # a polite kill leaves the same playable partial as Ctrl-C
         keep_freed_memory()
@@ -69,8 +71,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{type(error).__name__}: {error} (--verbose shows where)")
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and what was meant."""
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """As `parse_args`; what is none of a command's options is named before what it put out of place."""
+        asked = next((each for each in arguments if not each.startswith("-")), None)
+        if asked is not None and asked not in COMMANDS:
+            self.error(f"no command '{asked}'{_meant(asked, list(COMMANDS))}")
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            command: _Parser = options.parser
+            strange = next((each.partition("=")[0] for each in unknown if each.startswith("--")), None)
+            if strange is None:
+                command.error(f"too much: {' '.join(unknown)}")
+            command.error(f"no option {strange}{_meant(strange, list(command._option_string_actions))}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"rtstyle: {message}; '{self.prog} --help' shows what there is\n")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _parser(arguments: Sequence[str]) -> _Parser:
+    parser = _Parser(
         prog="rtstyle",
         description="Real-time neural style for video.",
         epilog="'rtstyle COMMAND --help' shows the options of a command.",
@@ -80,6 +108,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         command.add_argument("--verbose", action="store_true", help="show a traceback on errors")
+        command.set_defaults(parser=command)
         if name in arguments:  # only the command in use is imported
             _module(name).add_arguments(command)
     return parser

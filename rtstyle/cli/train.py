@@ -15,6 +15,7 @@ from rtstyle.cli.train_options import add_arguments, settings
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from rtstyle.networks import Network
@@ -28,27 +29,29 @@ _NAMED = 10  # most photos named that were left out
 
 
 def run(options: argparse.Namespace) -> int:
-    from rtstyle.training.distributed import started_rank
+    from rtstyle.engines import pick_device
+    from rtstyle.training.distributed import own_device, started_rank
+    from rtstyle.training.learner import computes_in_bfloat16
     from rtstyle.training.plan import make_plan
 
     options.quiet = options.quiet or started_rank() > 0  # the first process speaks for all
-    plan = make_plan(settings(options))
+    device = pick_device(own_device(options.device))
+    plan = make_plan(settings(options), fast=computes_in_bfloat16(device))
     out = options.out or Path(f"{_as_name(options.picture.stem)}.safetensors")
     # The first process speaks for all.
     with alone_at(out) if started_rank() == 0 else nullcontext():
-        return _train(options, plan, out)
+        return _train(options, plan, out, device)
 
 
-def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
+def _train(options: argparse.Namespace, plan: Plan, out: Path, device: torch.device) -> int:
     import torch
 
     from rtstyle.cli.train_report import Report
-    from rtstyle.engines import pick_device
     from rtstyle.perception.backbones import check_files
     from rtstyle.styles import find_style
     from rtstyle.training.clips import Clips
     from rtstyle.training.data import FEW, Photos, read_painting
-    from rtstyle.training.distributed import joined, own_device, started_count, started_rank
+    from rtstyle.training.distributed import joined, started_count, started_rank
     from rtstyle.training.objective import by_backbone, load_backbones
     from rtstyle.training.plan import make_card, same_weights, save_trained
     from rtstyle.training.train import train
@@ -61,7 +64,6 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path) -> int:
     _check_outputs(options, out, [materials.picture, *options.preview_photo], checkpoint, best, begins)
     used = by_backbone((*recipe.style_layers, *recipe.content_layers))
     check_files(materials.backbone_weights, used, "--loss-network", spare=["small_vgg19"])
-    device = pick_device(own_device(options.device))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     painting = read_painting(materials.picture, recipe.style_size)

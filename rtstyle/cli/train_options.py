@@ -15,7 +15,7 @@ _NUMBERS = {
     "content_weight": "how much the photo counts",
     "temporal_weight": "how much steadiness in video counts",
     "style_size": "shorter side of the painting in pixels; smaller gives finer strokes",
-    "steps": "of training; 6000 with --full",
+    "steps": "of training; 750 on a processor without bfloat16, 6000 with --full",
     "batch": "photos a step, over all processes",
     "crop": "side of a photo's crop in pixels",
     "seed": "of all that is random",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     begin.add_argument(
         "--start", metavar="NAME|FILE", help="style to go on from (the mean of the shipped ones)"
     )
-    begin.add_argument("--full", action="store_true", help="from random weights: eight times as long")
+    begin.add_argument("--full", action="store_true", help="from random weights: much longer")
     group.add_argument("--network", help="johnson or swift (the start's)")
     group = parser.add_argument_group("recipe", "the rest of it can be set in a recipe file")
     defaults = Recipe()
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         group.add_argument(flag, type=type(value), metavar="N", help=f"{meaning} ({value:g})")
     group.add_argument("--loss-network", choices=("vgg19", "vgg16"), help="what measures style (vgg19)")
     group.add_argument(
-        "--backbone-weights", type=_named_file, action="append", default=[], metavar="NAME=FILE",
+        "--backbone-weights", type=_named_file, nargs="+", action="extend", default=[], metavar="NAME=FILE",
         help="weights of vgg19, vgg16 and small_vgg19 (fetched; with a file of vgg19's alone, or"
         " --loss-network, that network does small_vgg19's part, which takes longer)",
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def content_error(features: Tensor, target: Tensor) -> Tensor:
@@ -40,6 +41,18 @@ def style_error(features: Tensor, target: Tensor) -> Tensor:
 def gram_error(found: Tensor, target: Tensor) -> Tensor:
     """The same for a Gram matrix already made: (1 or B, C, C) against (1 or B, C, C), a scalar."""
     return (found - target).square().mean() / _mean_square(target)
+
+
+def grid_error(image: Tensor, period: int = 8) -> Tensor:
+    """What repeats every ``period`` pixels all over a picture: a network's own grid, no strokes.
+
+    Mean square of what the mean of all cells differs by from a plain one, a scalar; image (B, 3, H, W) of a
+    cell or more. Features at a half or a quarter of the size lie on grids of 2 and 4 pixels, which are of 8
+    too. Strokes have next to no share in it: it is the power of 63 among all frequencies of a picture.
+    """
+    height, width = (side // period * period for side in image.shape[-2:])
+    cells = F.pixel_unshuffle(image[..., :height, :width], period).mean((2, 3)).unflatten(1, (3, -1))
+    return (cells - cells.mean(2, keepdim=True)).square().mean()
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -144,7 +144,8 @@ def check_shape(picture: Tensor, size: tuple[int, int], name: str) -> None:
     ratio = width * rows / (height * columns)
     if not 1 / _MISSHAPEN <= ratio <= _MISSHAPEN:
         raise RtstyleError(
-            f"{name} is {width}x{height}, the picture {columns}x{rows}: draw the mask over the whole picture"
+            f"{name} is {width}x{height}, of another shape than the picture, {columns}x{rows}; "
+            "any size of that shape will do"
         )
 
 
