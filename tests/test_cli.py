@@ -459,7 +459,7 @@ def test_a_folder_inside_that_may_not_be_read_is_named(
         ("-", "rtstyle: the output is a file or a folder; '-' (standard output) is none"),
         (
             "full",
-            "rtstyle: full: exists already; use --overwrite to replace it, or another name; or",
+            "rtstyle: full: is a folder with files in it; name a file there, or another folder",
         ),
     ),
 )

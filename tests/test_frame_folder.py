@@ -72,7 +72,7 @@ def test_an_existing_folder_of_frames_is_replaced_only_when_told(tmp_path: Path)
     for seed, overwrite in ((0, False), (1, True)):
         with FrameFolderSink(tmp_path / "out", overwrite=overwrite) as sink:
             sink.write(noise(seed))
-    with pytest.raises(RtstyleError, match="exists already"):
+    with pytest.raises(RtstyleError, match="is a folder with files in it"):
         FrameFolderSink(tmp_path / "out")
     stored = cv2.imread(str(tmp_path / "out" / "000001.png"))[:, :, ::-1]
     assert np.array_equal(stored.transpose(2, 0, 1), noise(1).image.numpy())

@@ -22,6 +22,7 @@ from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
 from rtstyle.media.address import why_missing
+from rtstyle.media.encoders import is_video_name
 from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb, to_srgb
 from rtstyle.media.image_exif import read_exif, turn
 from rtstyle.media.spherical import read_sphere, write_sphere
@@ -142,7 +143,10 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         if _is_heic(data) and not _READS_HEIC:
             lack = "HEIC needs pip install 'rtstyle[heic]'"
             raise RtstyleError(f"cannot read picture '{path}': {lack}") from error
-        raise RtstyleError(f"cannot read picture '{path}': it is no {_KINDS}, or is damaged") from error
+        kind = f"it is no {_KINDS}, or is damaged"
+        if is_video_name(path) and not is_readable_name(path):
+            kind = "it is named like a video, which rtstyle video takes"
+        raise RtstyleError(f"cannot read picture '{path}': {kind}") from error
     except MemoryError as error:
         raise RtstyleError(f"cannot read picture '{path}': there is too little memory for it") from error
     except Image.DecompressionBombError as error:

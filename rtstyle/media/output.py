@@ -45,8 +45,12 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
     if path.suffix and path.is_dir():
         raise RtstyleError(f"{path}: is a folder; name a file in it")
     if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
-        files = "; or name a file in it" if path.is_dir() else ""
-        raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name{files}")
+        if path.is_dir():
+            raise RtstyleError(
+                f"{path}: is a folder with files in it; name a file there, or another folder; "
+                "--overwrite replaces one of frames"
+            )
+        raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name")
 
 
 def _same(one: Path, other: Path) -> bool:
