@@ -52,9 +52,7 @@ class Recipe:
     style_weight: float = 8.0
     content_weight: float = 7.0
     variation_weight: float = 0.5
-    grid_weight: float = (
-        20_000.0  # takes a grid of 1 to 4 steps of 8 bits down to that of photos in 150 steps
-    )
+    grid_weight: float = 20_000.0  # 150 steps take a grid of 2 steps of 8 bits down to what photos have
     temporal_weight: float = 1000.0
 
     def __post_init__(self) -> None:

@@ -82,7 +82,7 @@ class _Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             command: _Parser = options.parser
-            strange = next((each.partition("=")[0] for each in unknown if each.startswith("--")), None)
+            strange = next((each.partition("=")[0] for each in unknown if each.startswith("-")), None)
             if strange is None:
                 command.error(f"too much: {' '.join(unknown)}")
             command.error(f"no option {strange}{_meant(strange, list(command._option_string_actions))}")
