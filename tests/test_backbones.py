@@ -165,7 +165,10 @@ def test_small_vgg_is_fetched_from_its_authors_and_checked(
         RtstyleError, match=r"could not fetch the weights of small_vgg19 \(no route to host\)"
     ):
         load_backbone("small_vgg19", ["relu1_1"])
-    with pytest.raises(RtstyleError, match=r"instead, or do without: --loss-network vgg19$"):
+    with pytest.raises(
+        RtstyleError,
+        match=r"instead \(--backbone-weights small_vgg19=FILE\), or do without: --loss-network vgg19$",
+    ):
         load_backbones(["small_vgg19.relu1_1"], {})
 
 

@@ -97,8 +97,8 @@ def fetch(name: str, url: str, kept_as: str | None = None) -> dict[str, Tensor]:
         )
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:  # no network; a file cut short
         raise RtstyleError(
-            f"could not fetch the weights of {name} ({error}); a file of them does as well: "
-            f"--backbone-weights {name}=FILE"
+            f"could not fetch the weights of {name} ({error}); "
+            f"give a weights file instead (--backbone-weights {name}=FILE)"
         ) from error
 
 
