@@ -168,9 +168,11 @@ def eventually(fact: Callable[[], Any], page: Any, seconds: float = 20) -> Any:
 
 
 def newest(session: LiveSession) -> tuple[np.ndarray, np.ndarray]:
-    """Original and shown: (H, W, 3)."""
-    found = session.latest()
-    assert found is not None
+    """Original and shown: (H, W, 3). The page says "Live" a moment before there is a first picture."""
+    end = time.monotonic() + 20
+    while (found := session.latest()) is None:
+        assert time.monotonic() < end, "no picture came"
+        time.sleep(0.02)
     return tuple(each.image.permute(1, 2, 0).numpy() for each in found[1:])  # type: ignore[return-value]
 
 
