@@ -78,6 +78,9 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path, device: torch.dev
     content_backbone = load_backbones(list(recipe.content_layers), files)
     card = make_card(out.stem, plan)
 
+    def skipped() -> dict[Path, str]:
+        return photos.skipped | (clips.skipped if clips else {})
+
     def keep_best(network: Network, step: int, objective: float) -> None:
         save_trained(best, network, card, options.half)
 
@@ -105,7 +108,7 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path, device: torch.dev
                 stop=stop,
             )
         except KeyboardInterrupt:
-            _say_left_out(options, sorted(set(photos.skipped.values())))
+            _say_left_out(options, sorted(set(skipped().values())))
             if checkpoint.exists():
                 report.tell(f"the state is kept in {checkpoint}; the same command goes on from there")
             raise
@@ -113,7 +116,7 @@ def _train(options: argparse.Namespace, plan: Plan, out: Path, device: torch.dev
             if best.exists():
                 report.tell(f"the best state is kept in {best}")
             raise
-        left_out = _left_out(processes, photos.skipped | (clips.skipped if clips else {}))
+        left_out = _left_out(processes, skipped())
     if processes.rank == 0:
         save_trained(out, network, card, options.half)
         checkpoint.unlink(missing_ok=True)
