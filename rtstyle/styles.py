@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, likely
 from rtstyle.style_file import SUFFIX, Style, read_card, read_style
 
 if TYPE_CHECKING:
@@ -82,12 +81,11 @@ def find_style(name_or_path: str | os.PathLike[str]) -> Path:
     if text in at_hand:
         return at_hand[text]
     names = [style.name for style in list_styles()]
-    close = difflib.get_close_matches(re.sub(r"[\s-]+", "_", text.lower()), names, n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    hint = likely(re.sub(r"[\s-]+", "_", text.lower()), names)
     there = f"there are: {', '.join(names)}" if names else "none is installed"
     if len(names) > _NAMED:
         there = f"'rtstyle styles' lists the {len(names)} there are"
-    raise RtstyleError(f"no style named '{text}'; {hint}{there}")
+    raise RtstyleError(f"no style named '{text}'; {hint}{' ' * bool(hint)}{there}")
 
 
 def shipped_files() -> list[Path]:

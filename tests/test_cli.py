@@ -114,10 +114,13 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("vidoe a.mp4 b.mp4", "no command 'vidoe', did you mean video?; 'rtstyle --help'"),
-        ("video a.mp4 --stlye x b.mp4", "no option --stlye, did you mean --style?; 'rtstyle video --help'"),
-        ("image a.jpg --frobnicate=3 b.jpg", "no option --frobnicate; "),
-        ("video a.mp4 b.mp4 -q", "no option -q; "),
+        ("vidoe a.mp4 b.mp4", "no command 'vidoe', did you mean 'video'?; 'rtstyle --help'"),
+        (
+            "video a.mp4 --stlye x b.mp4",
+            "no option '--stlye', did you mean '--style'?; 'rtstyle video --help'",
+        ),
+        ("image a.jpg --frobnicate=3 b.jpg", "no option '--frobnicate'; "),
+        ("video a.mp4 b.mp4 -q", "no option '-q'; "),
         ("video a.mp4 b.mp4 c.mp4", "too much: c.mp4; "),
     ],
 )

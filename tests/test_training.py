@@ -27,6 +27,7 @@ from rtstyle.training.loader import Batch, batches
 from rtstyle.training.objective import Objective, load_backbones
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.train import RETURNS, Step, train
+from tests.gpus import needs_gpu
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -445,6 +446,18 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(
     for name, weight in alone.state_dict().items():
         assert torch.equal(low["weights"][name], high["weights"][name]), name
         torch.testing.assert_close(low["weights"][name], weight, atol=2e-4, rtol=1e-3)
+
+
+@needs_gpu
+@pytest.mark.parametrize(("half", "near"), [(False, 0.02), (True, 0.1)])
+def test_a_gpu_learns_what_the_processor_learns(run: Run, half: bool, near: float) -> None:
+    """``near`` allows for TF32's ten bits of mantissa, and bfloat16's seven."""
+    heard: dict[str, list[Step]] = {"cpu": [], "cuda": []}
+    run(listener=heard["cpu"].append)
+    network = run(replace(RECIPE, bfloat16=half), device="cuda", listener=heard["cuda"].append)
+    for there, here in zip(heard["cuda"], heard["cpu"], strict=True):
+        assert there.terms == pytest.approx(here.terms, rel=near, abs=1e-4)
+    assert {weight.device.type for weight in network.parameters()} == {"cuda"}
 
 
 def test_a_batch_that_cannot_be_split_evenly_is_one_clear_line(run: Run) -> None:

@@ -91,7 +91,7 @@ class Learner:
 
 
 def by_kind(terms: Mapping[str, float]) -> dict[str, float]:
-    """Terms summed by the first word of their names: content, style, variation, temporal."""
+    """Terms summed by the first word of their names: content, style, variation, grid, temporal."""
     sums: dict[str, float] = {}
     for name, value in terms.items():
         kind = name.split()[0]

@@ -1,13 +1,12 @@
 """What a style network is trained for: the photo's content, the painting's statistics."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, likely
 from rtstyle.perception.backbones import Backbone, Joined, layers_of, load_backbone
 from rtstyle.perception.losses import content_error, gram, grid_error, style_error, total_variation
 
@@ -58,8 +57,7 @@ def by_backbone(layers: Iterable[str]) -> dict[str, list[str]]:
         if not dot:
             raise RtstyleError(f"recipe: a layer is named backbone.layer, such as vgg19.{name}; got {name!r}")
         if layer not in (known := layers_of(backbone)):
-            near = difflib.get_close_matches(layer, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            hint = likely(layer, known) or f"there are: {', '.join(known)}"
             raise RtstyleError(f"recipe: {backbone} has no layer {layer!r}; {hint}")
         wanted.setdefault(backbone, []).append(layer)
     return wanted

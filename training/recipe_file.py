@@ -1,13 +1,12 @@
 """A training run as a TOML file: the numbers of its recipe, its pictures, and what its card will say."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, likely
 from rtstyle.training.recipe import Recipe
 
 LOSS_NETWORKS = ("vgg19", "vgg16")  # that may measure style
@@ -43,8 +42,7 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
     kinds = {item.name: item.type for part in (Recipe, Materials) for item in fields(part)}
     for key, value in settings.items():
         if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(kinds)}"
+            hint = likely(key, kinds) or f"there are: {', '.join(kinds)}"
             raise RtstyleError(f"{path}: unknown key {key!r}; {hint}")
         settings[key] = _checked(value, kinds[key], f"{path}: {key}")
     for key in ("picture", "content", "clips"):

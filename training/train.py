@@ -43,7 +43,7 @@ class Step:
     network: Network = field(repr=False, compare=False)  # as it is now, for a preview
 
     def groups(self) -> dict[str, float]:
-        """The terms summed by kind: content, style, variation, temporal."""
+        """The terms summed by kind: content, style, variation, grid, temporal."""
         return by_kind(self.terms)
 
 

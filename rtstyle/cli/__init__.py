@@ -7,11 +7,10 @@ line, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -19,7 +18,7 @@ from typing import NoReturn
 
 from rtstyle import __version__
 from rtstyle.cli.allocator import keep_freed_memory
-from rtstyle.errors import RtstyleError
+from rtstyle.errors import RtstyleError, likely
 
 # Command, and what it does in a line; its module in rtstyle.cli has add_arguments and run.
 COMMANDS = {
@@ -78,23 +77,23 @@ class _Parser(argparse.ArgumentParser):
         """As `parse_args`; what is none of a command's options is named before what it put out of place."""
         asked = next((each for each in arguments if not each.startswith("-")), None)
         if asked is not None and asked not in COMMANDS:
-            self.error(f"no command '{asked}'{_meant(asked, list(COMMANDS))}")
+            self.error(_no("command", asked, COMMANDS))
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             command: _Parser = options.parser
             strange = next((each.partition("=")[0] for each in unknown if each.startswith("-")), None)
             if strange is None:
                 command.error(f"too much: {' '.join(unknown)}")
-            command.error(f"no option {strange}{_meant(strange, list(command._option_string_actions))}")
+            command.error(_no("option", strange, command._option_string_actions))
         return options
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"rtstyle: {message}; '{self.prog} --help' shows what there is\n")
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {near[0]}?" if near else ""
+def _no(kind: str, name: str, known: Collection[str]) -> str:
+    hint = likely(name, known)
+    return f"no {kind} '{name}', {hint}" if hint else f"no {kind} '{name}'"
 
 
 def _parser(arguments: Sequence[str]) -> _Parser:
