@@ -561,7 +561,10 @@ def test_styles_say_their_family(family: None, capsys: pytest.CaptureFixture[str
 
 def test_a_card_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("styles", "show", "tiny") == 0
-    assert "title: Random weights" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "title: Random weights\n" in said
+    assert "\nconfig:\n  half: " in said
+    assert ": \n" not in said and "{" not in said, "what is empty or nested"
 
 
 def test_import_makes_a_style(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rtstyle.cli.options import print_json
 from rtstyle.errors import RtstyleError
@@ -58,16 +59,21 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(asdict(card))
         return 0
-    for key, value in asdict(card).items():
-        if isinstance(value, dict):
-            print(f"{key}:")
-            for name, item in value.items():
-                if name == "ranges":  # some hundred numbers for the program alone
-                    continue
-                print(f"  {name}: {item}")
-        else:
-            print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+    _print_entries(asdict(card))
     return 0
+
+
+def _print_entries(entries: dict[str, Any], margin: str = "") -> None:
+    """Nested ones below their key; without what is empty and what is for the program alone."""
+    for key, value in entries.items():
+        if value in ({}, [], (), "") or key == "ranges":
+            continue
+        if isinstance(value, dict):
+            print(f"{margin}{key}:")
+            _print_entries(value, margin + "  ")
+        else:
+            several = isinstance(value, list | tuple)
+            print(f"{margin}{key}: {', '.join(map(str, value)) if several else value}")
 
 
 def _import(options: argparse.Namespace) -> int:
