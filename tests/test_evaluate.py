@@ -15,6 +15,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
 from rtstyle.style_file import Style, save_style
+from rtstyle.training.edges import edge_change, edge_error
 from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
 from rtstyle.training.steadiness import Pair, exposure_ratio, flicker_ratio, flow_pair, warped_error
 from tests.media import Clip
@@ -57,9 +58,40 @@ def test_a_network_that_changes_nothing(
     assert found["content_error"] == 0 and found["style_error"] > 0.01 and found["grid"] < 5
     rows = torch.zeros(1, 3, 40, 48)
     rows[..., ::4, :] = 8 / 255
-    gridded = nearness(lambda image: rows, photos, painting, backbone)["grid"]
+    gridded = nearness(
+        lambda image: rows[:, :, : image.shape[2], : image.shape[3]], photos, painting, backbone
+    )["grid"]
     assert gridded == pytest.approx(12**0.5, abs=0.001), "8 in one row of four"
     assert nearness(lambda image: image, [painting], painting, backbone)["style_error"] == 0
+
+
+def framed(image: torch.Tensor) -> torch.Tensor:
+    """Its outermost four pixels less bright by 6 of 255, and the whole by what the picture is large."""
+    shade = torch.full_like(image, -6 / 255)
+    shade[..., 4:-4, 4:-4] = 0
+    return image + shade + image.shape[2] / 1000
+
+
+def test_a_frame_is_seen_and_nothing_else(
+    backbone: Vgg, photos: list[torch.Tensor], painting: torch.Tensor
+) -> None:
+    large = [torch.nn.functional.interpolate(photo[None], scale_factor=2)[0] for photo in photos]
+    assert nearness(lambda image: 1 - image, large, painting, backbone)["frame"] == 0
+    assert nearness(framed, large, painting, backbone)["frame"] == pytest.approx(3, abs=0.01), "half of eight"
+    photo = large[0][None]
+    change = edge_change(framed, photo, framed(photo))
+    wanted = torch.tensor([-6 / 255] * 4 + [0.0] * 4).expand(4, 1, 3, 8)
+    torch.testing.assert_close(change, wanted, atol=1e-6, rtol=0)
+
+
+def test_edges_learn_from_the_rest_alone() -> None:
+    convolution = torch.nn.Conv2d(3, 3, 3, padding=1)
+    photo = torch.rand(1, 3, 64, 64)
+    output = convolution(photo)
+    output.retain_grad()
+    edge_error(convolution, photo, output).backward()
+    assert output.grad is None
+    assert convolution.weight.grad is not None and convolution.weight.grad.abs().sum() > 0
 
 
 def test_optimised_pixels_beat_the_photo(

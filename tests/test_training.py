@@ -103,7 +103,7 @@ def test_each_step_is_heard_with_its_named_terms(run: Run) -> None:
     heard: list[Step] = []
     run(listener=heard.append)
     assert [step.number for step in heard] == list(range(1, 7))
-    names = {"content relu2_1", "style relu1_1", "style relu2_1", "variation", "grid", "temporal"}
+    names = {"content relu2_1", "style relu1_1", "style relu2_1", "variation", "grid", "edge", "temporal"}
     assert all(set(step.terms) == names and not step.skipped for step in heard)
 
 

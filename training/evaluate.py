@@ -10,6 +10,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.losses import content_error, gram, grid_error, style_error
+from rtstyle.training.edges import edge_change
 from rtstyle.training.steadiness import (
     Pair,
     Restyle,
@@ -37,11 +38,18 @@ def nearness(
 
     ``style_error``: Gram matrices of ``STYLE_LAYERS`` against the painting's (mean over layers);
     ``content_error``: ``CONTENT_LAYER`` against the photo's. The untouched photo has a content error
-    of 0. ``backbone`` yields ``LAYERS``. ``grid``: root of the mean ``grid_error``, in steps of 8 bits; that
-    of a photo is not quite 0.
+    of 0. ``backbone`` yields ``LAYERS``. In steps of 8 bits: ``grid``, the root of the mean ``grid_error``,
+    that of a photo is not quite 0; and ``frame``, what the edges do to the colour of the outermost pixels
+    (`edges.edge_change`; mean over photos, root mean square over the three channels).
     """
     grams = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
-    return _means([_errors(restyle(photo[None]), backbone(photo[None]), grams, backbone) for photo in photos])
+    rows, frames = [], []
+    for photo in photos:
+        image = restyle(photo[None])
+        rows.append(_errors(image, backbone(photo[None]), grams, backbone))
+        frames.append(edge_change(restyle, photo[None], image).mean((0, 1, 3)))
+    frame = 255 * float(torch.stack(frames).mean(0).square().mean().sqrt())
+    return {**_means(rows), "frame": round(frame, 2)}
 
 
 def psnr(found: Tensor, wanted: Tensor) -> float:

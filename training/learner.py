@@ -10,6 +10,7 @@ from rtstyle.engines.processor import has_bfloat16
 from rtstyle.networks import Network
 from rtstyle.perception.backbones import Backbone
 from rtstyle.training.distributed import Processes
+from rtstyle.training.edges import edge_error
 from rtstyle.training.health import spread
 from rtstyle.training.loader import Batch
 from rtstyle.training.motion import temporal_error
@@ -69,6 +70,7 @@ class Learner:
         half = recipe.bfloat16 and computes_in_bfloat16(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             terms = self._objective(output, batch.photo)
+        terms["edge"] = recipe.edge_weight * edge_error(self.network, batch.views.first, output)
         terms["temporal"] = recipe.temporal_weight * temporal_error(output, later, batch.views)
         values = torch.stack([term.float() for term in terms.values()])
         for group in self.optimizer.param_groups:
@@ -91,7 +93,7 @@ class Learner:
 
 
 def by_kind(terms: Mapping[str, float]) -> dict[str, float]:
-    """Terms summed by the first word of their names: content, style, variation, grid, temporal."""
+    """Terms summed by the first word of their names: content, style, variation, grid, edge, temporal."""
     sums: dict[str, float] = {}
     for name, value in terms.items():
         kind = name.split()[0]

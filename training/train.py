@@ -43,7 +43,7 @@ class Step:
     network: Network = field(repr=False, compare=False)  # as it is now, for a preview
 
     def groups(self) -> dict[str, float]:
-        """The terms summed by kind: content, style, variation, grid, temporal."""
+        """The terms summed by kind: content, style, variation, grid, edge, temporal."""
         return by_kind(self.terms)
 
 

@@ -161,9 +161,10 @@ def _print(
 ) -> None:
     print(f"{card.name}: {card.title}")
     print(f"{photos} photos of {size} pixels, painting of {style_size} (shorter sides)\n")
-    print(f"{'relative error to':32} {'style':>8} {'content':>8} {'grid, of 255':>13}")
+    print(f"{'relative error to':32} {'style':>8} {'content':>8} {'grid, of 255':>13} {'frame':>6}")
     for name, row in near.items():
-        print(f"  {name:30} {row['style_error']:8.4f} {row['content_error']:8.4f} {row['grid']:13.2f}")
+        errors = f"{row['style_error']:8.4f} {row['content_error']:8.4f} {row['grid']:13.2f}"
+        print(f"  {name:30} {errors} {row.get('frame', float('nan')):6.2f}")
     names = list(steady)
     print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[-26:]:>26}" for n in names))
     for figure, row in steady[names[0]].items():
