@@ -162,7 +162,7 @@ def test_stylize_image(style: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(tmp_path / "in.png")
     summary = rtstyle.stylize_image(tmp_path / "in.png", tmp_path / "out.png", style=style)
     assert (summary.frames, summary.width, summary.height) == (1, 30, 20)
-    with pytest.raises(rtstyle.RtstyleError, match="exists already"):
+    with pytest.raises(rtstyle.RtstyleError, match=r"exists already; use .*overwrite=True"):
         rtstyle.stylize_image(tmp_path / "in.png", tmp_path / "out.png", style=style)
     with pytest.raises(rtstyle.RtstyleError, match="its extension should be one of"):
         rtstyle.stylize_image(tmp_path / "in.png", tmp_path / "out.gif", style="none such")

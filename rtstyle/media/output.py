@@ -50,7 +50,8 @@ def check_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) 
                 f"{path}: is a folder with files in it; name a file there, or another folder; "
                 "--overwrite replaces one of frames"
             )
-        raise RtstyleError(f"{path}: exists already; use --overwrite to replace it, or another name")
+        replacing = "--overwrite (overwrite=True in Python)"
+        raise RtstyleError(f"{path}: exists already; use {replacing} to replace it, or another name")
 
 
 def _same(one: Path, other: Path) -> bool:
