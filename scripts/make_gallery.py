@@ -56,7 +56,7 @@ def make_gallery(
                 stylizer.canvas = canvas
             frame = Frame(torch.from_numpy(np.array(photo)).permute(2, 0, 1))
             view = to_image(stylizer(frame).image) if stylizer else photo
-            caption = name if place == 0 else ""
+            caption = Path(name).stem if place == 0 else ""  # of a style's file its name
             if stylizer is not None and len(canvases) > 1:
                 caption = f"{caption}   canvas {canvas:g}".strip()
             named.append((caption, view))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from rtstyle.errors import RtstyleError
 
-# Fewer where the loss networks cannot compute in bfloat16: 18 minutes on two cores with AVX2.
+# Fewer where the loss networks cannot compute in bfloat16: 19 minutes on two cores with AVX2.
 SLOW_STEPS = 750
 FULL = {"steps": 6000, "learning_rate": 1.5e-3}  # other defaults from random weights, which break sooner
 
@@ -21,7 +21,7 @@ class Recipe:
 
     network: str = "swift"
     config: dict[str, int] = field(default_factory=dict)  # the network's own numbers; left out: its defaults
-    steps: int = 2400  # 13 minutes on two cores with bfloat16, from the shipped styles; see ``FULL``
+    steps: int = 2400  # 14 minutes on two cores with bfloat16, from the shipped styles; see ``FULL``
     batch: int = 4  # photos a step
     crop: int = 184  # pixels, square
     style_size: int = 600  # pixels, shorter side of the painting; smaller gives finer strokes
