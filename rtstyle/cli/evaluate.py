@@ -72,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
     card = loaded[0][1]
     if options.gatys < 0:
         raise RtstyleError(f"--gatys is {options.gatys}; allowed are whole numbers from 0 up")
-    if options.size < 16:
-        raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 16 up")
+    if options.size < 32:
+        raise RtstyleError(f"--size is {options.size}; allowed are whole numbers from 32 up")
     weights = _own_weights(card) if options.gatys else {}
     size = card.recipe.get("style_size", options.size)
     paths = list_pictures(options.photos)
@@ -164,7 +164,8 @@ def _print(
     print(f"{'relative error to':32} {'style':>8} {'content':>8} {'grid, of 255':>13} {'frame':>6}")
     for name, row in near.items():
         errors = f"{row['style_error']:8.4f} {row['content_error']:8.4f} {row['grid']:13.2f}"
-        print(f"  {name:30} {errors} {row.get('frame', float('nan')):6.2f}")
+        frame = f"{row['frame']:6.2f}" if "frame" in row else ""  # optimised pixels are no network's
+        print(f"  {name:30} {errors} {frame}".rstrip())
     names = list(steady)
     print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[-26:]:>26}" for n in names))
     for figure, row in steady[names[0]].items():
