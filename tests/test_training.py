@@ -25,6 +25,7 @@ from rtstyle.training.distributed import Processes, joined
 from rtstyle.training.health import FIRST_STEPS, FLAT_STEPS, LOST_STEPS, Health
 from rtstyle.training.loader import Batch, batches
 from rtstyle.training.objective import Objective, load_backbones
+from rtstyle.training.plot import COLOURS
 from rtstyle.training.recipe import Recipe
 from rtstyle.training.train import RETURNS, Step, train
 from tests.gpus import needs_gpu
@@ -105,6 +106,7 @@ def test_each_step_is_heard_with_its_named_terms(run: Run) -> None:
     assert [step.number for step in heard] == list(range(1, 7))
     names = {"content relu2_1", "style relu1_1", "style relu2_1", "variation", "grid", "edge", "temporal"}
     assert all(set(step.terms) == names and not step.skipped for step in heard)
+    assert list(heard[0].groups()) == list(COLOURS), "each has a curve of its own"
 
 
 def test_objective_is_its_weighted_terms(painting: torch.Tensor) -> None:

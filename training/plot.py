@@ -19,6 +19,7 @@ COLOURS = {
     "style": "#d62728",
     "variation": "#7f7f7f",
     "grid": "#9467bd",
+    "edge": "#ff7f0e",
     "temporal": "#2ca02c",
 }
 TOTAL = "objective", "#000000"
