@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from rtstyle.errors import RtstyleError
 
-# Fewer where the loss networks cannot compute in bfloat16: 19 minutes on two cores with AVX2.
+# Fewer where the loss networks cannot compute in bfloat16: 20 minutes on two cores with AVX2.
 SLOW_STEPS = 750
 FULL = {"steps": 6000, "learning_rate": 1.5e-3}  # other defaults from random weights, which break sooner
 
