@@ -85,7 +85,7 @@ def find_style(name_or_path: str | os.PathLike[str]) -> Path:
     there = f"there are: {', '.join(names)}" if names else "none is installed"
     if len(names) > _NAMED:
         there = f"'rtstyle styles' lists the {len(names)} there are"
-    raise RtstyleError(f"no style named '{text}'; {hint}{' ' * bool(hint)}{there}")
+    raise RtstyleError(f"no style named '{text}'; {' '.join(filter(None, (hint, there)))}")
 
 
 def shipped_files() -> list[Path]:

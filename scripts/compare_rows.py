@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import sys
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from rtstyle.training.learner import Learner
 from rtstyle.training.loader import batches
 from rtstyle.training.objective import load_backbones
 from rtstyle.training.plan import Plan, make_plan
-from rtstyle.training.train import RISE
+from rtstyle.training.schedule import rate_at
 
 
 def fitted(plan: Plan, painting: Tensor, rate: float, rows: bool, files: dict[str, str]) -> Network:
@@ -49,11 +48,10 @@ def fitted(plan: Plan, painting: Tensor, rate: float, rows: bool, files: dict[st
     steps = range(recipe.steps)
     row = batches(photos, recipe.input_noise, range(recipe.batch), steps, threads=1, pin=False)
     for step, batch in enumerate(row):
-        fall = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-        lesson = learner.learn(batch, rate * min(1, (step + 1) / RISE) * fall, False)
+        lesson = learner.learn(batch, rate_at(rate, step, recipe.steps), False)
         if (step + 1) % 50 == 0:
             print(f"step {step + 1}: {sum(lesson.terms.values()):.3f}", file=sys.stderr)
-    return network.eval().requires_grad_(False)
+    return network.eval()
 
 
 def layers_of(plan: Plan) -> tuple[dict[str, float], dict[str, float]]:
@@ -88,12 +86,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name, rows, own in (("all", False, rate), ("rows", True, rate), ("rows, rate x 3", True, 3 * rate)):
         network = fitted(plan, painting, own, rows, files)
-        count = sum(
-            each.numel()
-            for part in network.modules()
-            if not rows or isinstance(part, InstanceNorm)
-            for each in part.parameters(recurse=False)
-        )
+        count = sum(each.numel() for each in network.parameters() if each.requires_grad)
 
         def restyle(image: Tensor, network: Network = network) -> Tensor:
             with torch.inference_mode():

@@ -9,7 +9,6 @@ what it sees (900 steps, some minutes of one core).
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -23,10 +22,11 @@ from rtstyle.networks import Network
 from rtstyle.styles import load_style
 from rtstyle.training.data import Photos, read_picture
 from rtstyle.training.distil import difference
+from rtstyle.training.schedule import rate_at
 
 STYLES = ("starry_night", "mosaic_ducks", "composition_vii")
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
-STEPS, RISE, RATE = 900, 50, 2e-3
+STEPS, RATE = 900, 2e-3
 CROP, BATCH = 184, 4  # pixels; photos a step
 WIDTH, HEIGHT = 320, 240  # pixels of one picture
 
@@ -37,7 +37,7 @@ def mirror(network: Network, photos: Photos) -> Network:
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     for step in range(STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / RISE) * 0.5 * (1 + math.cos(math.pi * step / STEPS))
+            group["lr"] = rate_at(RATE, step, STEPS)
         photo = photos[step]
         output = network(photo)
         optimizer.zero_grad()

@@ -167,12 +167,9 @@ def eventually(fact: Callable[[], Any], page: Any, seconds: float = 20) -> Any:
     return value
 
 
-def newest(session: LiveSession) -> tuple[np.ndarray, np.ndarray]:
+def newest(session: LiveSession, page: Any) -> tuple[np.ndarray, np.ndarray]:
     """Original and shown: (H, W, 3). The page says "Live" a moment before there is a first picture."""
-    end = time.monotonic() + 20
-    while (found := session.latest()) is None:
-        assert time.monotonic() < end, "no picture came"
-        time.sleep(0.02)
+    found = eventually(session.latest, page)
     return tuple(each.image.permute(1, 2, 0).numpy() for each in found[1:])  # type: ignore[return-value]
 
 
@@ -247,7 +244,7 @@ def test_the_split_follows_the_pointer(page: Any, session: LiveSession) -> None:
     page.mouse.up()
     eventually(lambda: session.state()["split"] == pytest.approx(0.75, abs=0.01), page)
     left = slice(0, WIDTH // 2)
-    eventually(lambda: nearness(canvas(page)[:, left], newest(session)[0][:, left]) > 32, page)
+    eventually(lambda: nearness(canvas(page)[:, left], newest(session, page)[0][:, left]) > 32, page)
     page.locator("#split").press("ArrowLeft")
     eventually(lambda: session.state()["split"] == pytest.approx(0.73, abs=0.01), page)
     page.keyboard.press("s")
@@ -323,12 +320,12 @@ def test_the_browsers_own_camera(page: Any, session: LiveSession, clip: list[np.
     playwright.expect(page.locator("#camera-note")).to_contain_text("restyled on the server")
 
     def it_is_the_clip() -> bool:
-        return max(nearness(newest(session)[0], each) for each in clip) > 26
+        return max(nearness(newest(session, page)[0], each) for each in clip) > 26
 
     eventually(it_is_the_clip, page)
     session.do("freeze", on=True)
     page.wait_for_timeout(300)
-    original, shown = newest(session)
+    original, shown = newest(session, page)
     made = load_palette(["ann"], device="cpu")(Frame(torch.from_numpy(original.transpose(2, 0, 1).copy())))
     assert nearness(made.image.permute(1, 2, 0).numpy(), shown) > 50
     eventually(lambda: nearness(canvas(page), shown) > 32, page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from rtstyle.networks import Network
 from rtstyle.training.data import Photos
 from rtstyle.training.loader import batches
 from rtstyle.training.narrow import State
+from rtstyle.training.schedule import rate_at
 
 RISE = 200  # steps from a learning rate of 0 to its peak
 NOISE = 0.02  # highest standard deviation added to a photo
@@ -108,7 +108,7 @@ def distil(
         for name in learning:
             optimizers[name].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        rate = learning_rate * min(1.0, number / RISE) * 0.5 * (1 + math.cos(math.pi * (number - 1) / steps))
+        rate = rate_at(learning_rate, number - 1, steps, RISE)
         for name in learning:
             nn.utils.clip_grad_norm_(list(weights[name].values()), 1.0)
             for group in optimizers[name].param_groups:

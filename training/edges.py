@@ -9,7 +9,7 @@ WIDTH = 8  # pixels, as wide as the dull frames are that networks paint
 
 
 def edge_change(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor) -> Tensor:
-    """The change of colour at each depth from the edge, (4, B, 3, WIDTH), from the outermost pixels inwards.
+    """The change of colour at each depth from the edge, (4, B, 3, WIDTH or fewer), outermost pixels first.
 
     ``photo`` and its restyled ``output``: (B, 3, H, W). The middle of the photo is restyled alone, and
     compared with the middle of the output, where the same pixels are no edge: the mean along each side, less
@@ -29,6 +29,7 @@ def edge_error(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tenso
 
     Of its mean over the four sides: a frame has all, while what strokes happen to lie at one is no fault, and
     lowering that cost a style its contrast.
+
     No other term has an eye for a frame, as a Gram matrix knows no places. Leaving out of those what sees the
     zeros that VGG adds cured some styles and not others; leaving the edges out of the temporal error made a
     frame worse: what nothing asks for turns pale.

@@ -1,6 +1,5 @@
 """Train one network on one painting: a loop that goes on where it stopped and goes back when it breaks."""
 
-import math
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -21,8 +20,8 @@ from rtstyle.training.health import Health, spread
 from rtstyle.training.learner import Learner, by_kind
 from rtstyle.training.loader import Batch, batches
 from rtstyle.training.recipe import Recipe
+from rtstyle.training.schedule import rate_at
 
-RISE = 50  # steps from a learning rate of 0 to its peak
 RETURNS = 3  # times a run goes back before it is given up
 MEMORY = 0.98  # of the moving mean of the objective: about 50 steps
 LOADERS = 8  # most threads that prepare photos for one GPU
@@ -120,7 +119,8 @@ def train(
         began = time.perf_counter()
         batch = next(source)
         waited = time.perf_counter() - began
-        rate = _rate(recipe, progress)
+        halved = 0.5**progress.returns  # for each time the run went back
+        rate = rate_at(recipe.learning_rate, progress.done, recipe.steps) * halved
         lesson = learner.learn(batch, rate, stop())
         progress.done += 1
         number, note = progress.done, ""
@@ -173,13 +173,6 @@ def _begin(recipe: Recipe, start: Network | None) -> Network:
             raise RtstyleError(f"cannot go on from a {other[0]} of {other[1]} with a {own[0]} of {own[1]}")
         network.load_state_dict(start.state_dict())
     return network
-
-
-def _rate(recipe: Recipe, progress: Progress) -> float:
-    """A short linear rise, then half a cosine to 0; half of it for each time the run went back."""
-    rise = min(1.0, (progress.done + 1) / RISE)
-    fall = 0.5 * (1 + math.cos(math.pi * progress.done / recipe.steps))
-    return recipe.learning_rate * rise * fall * 0.5**progress.returns
 
 
 def _smooth(progress: Progress, objective: float) -> None:
