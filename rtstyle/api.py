@@ -19,7 +19,8 @@ from rtstyle.frame import Frame, Sink, Stylizer
 from rtstyle.media.companions import Companions
 from rtstyle.media.frame_folder import RATE, FrameFolderSink, FrameFolderSource
 from rtstyle.media.geometry import parse_size
-from rtstyle.media.image_file import format_of, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.image_formats import format_of
 from rtstyle.media.output import check_output, make_parent, partial_path
 from rtstyle.media.timing import parse_time
 from rtstyle.media.video_file import VideoFileSource

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from rtstyle.cli import main as rtstyle
 from rtstyle.frame import Frame, to_bytes, to_float
-from rtstyle.media.image_file import find_images, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.image_formats import find_images
 from rtstyle.media.sheet import draw_sheet, framed
 from rtstyle.styles import list_styles
 from rtstyle.stylizers.defaults import CANVAS

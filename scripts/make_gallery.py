@@ -14,7 +14,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from rtstyle.frame import Frame
-from rtstyle.media.image_file import Picture, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.picture import Picture
 from rtstyle.styles import list_styles
 from rtstyle.stylizers.defaults import CANVAS
 from rtstyle.stylizers.loading import load_stylizer

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from rtstyle.media.image_file import is_readable_name
+from rtstyle.media.image_formats import is_readable_name
 from rtstyle.perception.flow import warp
 from rtstyle.styles import load_style
 from rtstyle.training.data import read_picture

@@ -18,7 +18,8 @@ from rtstyle.cli import dream_inputs, main
 from rtstyle.cli.dream_sheet import _label
 from rtstyle.frame import to_float
 from rtstyle.media.drawing.scene import Scene
-from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.picture import Picture
 from rtstyle.media.sheet import GAP, LINE
 from rtstyle.media.synthetic import SyntheticSource
 from rtstyle.media.video_file import VideoFileSource

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 import rtstyle.cli.gatys_report
 from rtstyle.cli import gatys_compare, gatys_inputs, main
 from rtstyle.cli.outputs import alone_at
-from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.picture import Picture
 from rtstyle.perception.backbones.vgg import PLANS
 from rtstyle.stylizers import gatys_memory, gatys_video
 from rtstyle.stylizers.gatys import make_plan

@@ -16,7 +16,9 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from rtstyle.errors import RtstyleError
 from rtstyle.media import image_file
-from rtstyle.media.image_file import Picture, find_images, is_image_name, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.image_formats import find_images, is_image_name
+from rtstyle.media.picture import Picture
 
 RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -407,8 +409,8 @@ def test_without_its_reader_a_phones_picture_says_what_to_install(
 ) -> None:
     pytest.importorskip("pillow_heif")
     Image.fromarray(smooth()).save(tmp_path / "a.heic")
-    monkeypatch.setattr(image_file, "_READS_HEIC", False)
-    monkeypatch.setattr(image_file, "_FORMATS", ("JPEG", "PNG"))
+    monkeypatch.setattr(image_file, "READS_HEIC", False)
+    monkeypatch.setattr(image_file, "FORMATS", ("JPEG", "PNG"))
     assert "pip install 'rtstyle[heic]'" in refusal(tmp_path / "a.heic")
     (tmp_path / "text.heic").write_text("this is no picture")
     assert "pip" not in refusal(tmp_path / "text.heic")

@@ -122,7 +122,8 @@ def test_a_gray_photo_with_one_colour_in_it_is_no_soft_mask() -> None:
 
 
 def test_a_real_photo_is_no_mask(assets) -> None:
-    from rtstyle.media.image_file import find_images, read_image
+    from rtstyle.media.image_file import read_image
+    from rtstyle.media.image_formats import find_images
 
     for path in find_images(assets / "styles")[:6]:
         image = read_image(path).image

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.picture import Picture
 from rtstyle.media.spherical import read_sphere, write_sphere
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 import rtstyle.training.backbone
 from rtstyle.cli import main
 from rtstyle.errors import RtstyleError
-from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
+from rtstyle.media.picture import Picture
 from rtstyle.perception.backbones.weights import read_weights
 from rtstyle.training.backbone import Epoch, Trained, load_trainable, train_backbone
 from rtstyle.training.backbone_plot import SIZE, draw_epochs

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import READABLE, find_images, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.image_formats import READABLE, find_images
 
 CLOSEST = 0.6  # smallest source square, in crops: enlarged photos stand for the smooth areas of video
 NARROWEST = 16  # longer side of a painting over its shorter: by VGG19 at 600 pixels that is 4 GB

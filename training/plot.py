@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.image_file import write_image
+from rtstyle.media.picture import Picture
 from rtstyle.training.train import Step
 
 SIZE = (1000, 600)  # pixels

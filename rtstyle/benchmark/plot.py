@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.image_file import write_image
+from rtstyle.media.picture import Picture
 
 WIDTH, HEIGHT = 1000, 640  # pixels
 FINE = 2  # drawn so many times larger, then reduced: smooth lines

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.dream_inputs import is_still
     from rtstyle.engines import pick_device
     from rtstyle.media.encoders import is_video_name
-    from rtstyle.media.image_file import WRITABLE, is_image_name
+    from rtstyle.media.image_formats import WRITABLE, is_image_name
     from rtstyle.media.output import check_output, check_writable
     from rtstyle.perception.backbones import check_files
 
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace, still: bool) -> None:
     """Raises RtstyleError for options that have no meaning together."""
-    from rtstyle.media.image_file import is_image_name
+    from rtstyle.media.image_formats import is_image_name
 
     given = {name: getattr(options, name) for name in ("zoom", "rotate", "shift", "loop", "seconds", "fps")}
     moves = [f"--{name}" for name, value in given.items() if value is not None and value is not False]

@@ -14,7 +14,9 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media.address import why_missing
 from rtstyle.media.encoders import is_video_name
-from rtstyle.media.image_file import Picture, is_picture, is_readable_name, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.image_formats import is_picture, is_readable_name
+from rtstyle.media.picture import Picture
 from rtstyle.perception.colors import with_colors_of
 from rtstyle.perception.masks import find_regions
 from rtstyle.stylizers.activations import Activations

@@ -17,7 +17,8 @@ from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.cli.outputs import keeping_cells
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes
-from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.image_file import write_image
+from rtstyle.media.picture import Picture
 from rtstyle.media.sheet import draw_sheet
 from rtstyle.stylizers.activations import Activations
 

@@ -23,7 +23,7 @@ def paint_clip(options: argparse.Namespace, device: torch.device) -> int:
     from rtstyle.cli.gatys import all_inputs
     from rtstyle.cli.gatys_inputs import read_content_mask, read_init, read_styles, size_asked
     from rtstyle.cli.gatys_settings import facts_of, load, settings
-    from rtstyle.media.image_file import is_readable_name
+    from rtstyle.media.image_formats import is_readable_name
     from rtstyle.media.output import check_output
     from rtstyle.perception.colors import with_colors_of
     from rtstyle.stylizers.gatys import make_plan, paint

@@ -18,7 +18,8 @@ from rtstyle.cli.options import print_json, say, shows_progress
 from rtstyle.cli.outputs import keeping_cells
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.image_file import write_image
+from rtstyle.media.picture import Picture
 from rtstyle.media.sheet import draw_sheet, framed
 from rtstyle.perception.losses import total_variation
 from rtstyle.stylizers.gatys import Progress, ScaleStep, paint

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import Picture, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.picture import Picture
 from rtstyle.perception.colors import luma, match_covariance, match_histogram, with_colors_of
 from rtstyle.perception.masks import at_layer, check_shape, find_regions
 from rtstyle.stylizers.defaults import PAINT_SIZE

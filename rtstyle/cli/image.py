@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _jobs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) pairs: one file to one file, else into a folder with each folder's tree kept."""
-    from rtstyle.media.image_file import READABLE, find_images, is_image_name
+    from rtstyle.media.image_formats import READABLE, find_images, is_image_name
 
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir() and output.suffix:
         return [(inputs[0], output)]

@@ -20,7 +20,7 @@ def check_picture(path: Path, *, overwrite: bool, inputs: Sequence[Path] = (), o
 
     ``option``: the one that names a figure drawn beside the output.
     """
-    from rtstyle.media.image_file import WRITABLE, is_image_name
+    from rtstyle.media.image_formats import WRITABLE, is_image_name
     from rtstyle.media.output import check_output, check_writable
 
     if not is_image_name(path):
@@ -56,8 +56,9 @@ def keeping_cells(
 
     ``given``: cells that took no work, as the photo itself.
     """
-    from rtstyle.media.image_file import Picture, write_image
+    from rtstyle.media.image_file import write_image
     from rtstyle.media.output import partial_path
+    from rtstyle.media.picture import Picture
     from rtstyle.media.sheet import draw_sheet
 
     try:

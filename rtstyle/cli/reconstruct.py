@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     from rtstyle.cli.stopping import stopping
     from rtstyle.engines import pick_device
     from rtstyle.frame import to_bytes, to_float
-    from rtstyle.media.image_file import Picture, read_image, write_image
+    from rtstyle.media.image_file import read_image, write_image
+    from rtstyle.media.picture import Picture
     from rtstyle.media.sheet import draw_sheet
     from rtstyle.stylizers.gatys import fit
     from rtstyle.stylizers.gatys_layers import load_measuring

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rtstyle.frame import Frame
 from rtstyle.live.recording import timed_path
-from rtstyle.media.image_file import Picture, write_image
+from rtstyle.media.image_file import write_image
 from rtstyle.media.output import make_parent
+from rtstyle.media.picture import Picture
 from rtstyle.stylizers.strokes import scaled
 
 

@@ -16,8 +16,10 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, Sink, Source, VideoInfo, to_bytes, to_float, to_packed
 from rtstyle.media.geometry import fit, square_size, stretch
 from rtstyle.media.image_colors import to_srgb
-from rtstyle.media.image_file import READABLE, Picture, is_readable_name, read_image
+from rtstyle.media.image_file import read_image
+from rtstyle.media.image_formats import READABLE, is_readable_name
 from rtstyle.media.output import Claim, check_output, discard, make_parent, partial_path
+from rtstyle.media.picture import Picture
 
 RATE = 25  # frames a second, unless told
 _SLOWEST, _FASTEST = 0.01, 1000

@@ -8,116 +8,38 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin, features
-from torch import Tensor
-from torch.nn import functional as F
+from PIL import Image, PngImagePlugin
 
 from rtstyle.errors import RtstyleError, one_line
 from rtstyle.frame import to_bytes, to_float
 from rtstyle.media import image_depth
 from rtstyle.media.address import why_missing
 from rtstyle.media.encoders import is_video_name
-from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb, to_srgb
+from rtstyle.media.image_colors import picture_to_srgb, rgb_profile, to_rgb
 from rtstyle.media.image_exif import read_exif, turn
+from rtstyle.media.image_formats import (
+    FORMATS,
+    HOLDS_ALPHA,
+    HOLDS_DEPTH,
+    HOLDS_PROFILE,
+    KINDS,
+    READS_HEIC,
+    format_of,
+    is_heic,
+    is_readable_name,
+)
+from rtstyle.media.picture import Picture
 from rtstyle.media.spherical import read_sphere, write_sphere
-
-# Formats by extension, and what each can hold.
-WRITABLE = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP",
-    ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
-}  # fmt: skip
-# What is looked for in folders; a file named is tried anyway.
-READABLE = (*WRITABLE, ".jfif", ".jpe", ".mpo", ".heic", ".heif")
-_KINDS = "JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or GIF"
-_HOLDS_ALPHA = ("PNG", "WEBP", "AVIF", "TIFF")
-_HOLDS_DEPTH = ("PNG", "TIFF")
-_HOLDS_PROFILE = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")
 
 _OPTIONS: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4: brush strokes have sharp colour edges
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90, "subsampling": "4:4:4", "speed": 8},  # a third of the default's time
 }
-
-
-try:
-    from pillow_heif import register_heif_opener
-except ImportError:
-    _READS_HEIC = False
-else:
-    register_heif_opener()
-    _READS_HEIC = True
-_FORMATS = (*dict.fromkeys(WRITABLE.values()), "GIF", *["HEIF"] * _READS_HEIC)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A still picture, upright, with what its file carried."""
-
-    image: Tensor  # uint8 or uint16 (3, H, W), RGB
-    alpha: Tensor | None = None  # as image, (H, W); 0 is transparent; not multiplied into the image
-    icc: bytes | None = None  # RGB colour profile; None: sRGB
-    exif: Image.Exif | None = None  # without orientation
-    mode: str = "RGB"  # Pillow's name of what the file held: "L" gray, "P" palette, "CMYK", ...
-    notes: tuple[str, ...] = ()  # what reading had to change or leave out
-    sphere: Mapping[str, str] | None = None  # directions of a picture that goes all around, see `spherical`
-
-    def with_image(self, image: Tensor) -> Picture:
-        """The same picture with other colours, (3, H, W) of the same sample type; alpha takes their size."""
-        alpha, size = self.alpha, image.shape[1:]
-        if alpha is not None and alpha.shape != size:
-            fitted = F.interpolate(to_float(alpha)[None, None], size, mode="bicubic", antialias=True)
-            alpha = to_bytes(fitted[0, 0], alpha.dtype)
-        return replace(self, image=image, alpha=alpha)
-
-    def on_white(self) -> Picture:
-        """The same picture without alpha, as a viewer shows it; what lies below is often anything."""
-        if self.alpha is None:
-            return self
-        laid = torch.lerp(torch.ones(()), to_float(self.image.cpu()), to_float(self.alpha.cpu()))
-        return replace(self, image=to_bytes(laid, self.image.dtype), alpha=None)
-
-    def as_seen(self) -> Picture:
-        """The picture as a viewer shows it: without alpha, in sRGB; 8 bits where a profile is applied."""
-        laid = self.on_white()
-        if laid.icc is None:
-            return laid
-        return replace(laid, image=to_srgb(to_bytes(to_float(laid.image)), laid.icc), icc=None)
-
-
-def is_image_name(path: str | os.PathLike[str]) -> bool:
-    """Whether the extension, in any case, is one of `WRITABLE`."""
-    return Path(path).suffix.lower() in WRITABLE
-
-
-def is_readable_name(path: str | os.PathLike[str]) -> bool:
-    """Whether the extension, in any case, is one of `READABLE`."""
-    return Path(path).suffix.lower() in READABLE
-
-
-def is_picture(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as a picture that is read, whatever its name says; the rest is not looked at."""
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS):
-            return True
-    except Exception:  # as in `read_image`
-        return False
-
-
-def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every picture file in a folder and those inside it, by extension, sorted; hidden files are skipped."""
-    paths = (path for path in Path(folder).rglob("*") if is_readable_name(path) and path.is_file())
-    return sorted(path for path in paths if not _is_hidden(path.relative_to(folder)))
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def read_image(path: str | os.PathLike[str]) -> Picture:
@@ -140,10 +62,10 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
             warnings.simplefilter("ignore")  # what matters of them is raised or noted below
             return _read(data)
     except Image.UnidentifiedImageError as error:
-        if _is_heic(data) and not _READS_HEIC:
+        if is_heic(data) and not READS_HEIC:
             lack = "HEIC needs pip install 'rtstyle[heic]'"
             raise RtstyleError(f"cannot read picture '{path}': {lack}") from error
-        kind = f"it is no {_KINDS}, or is damaged"
+        kind = f"it is no {KINDS}, or is damaged"
         if is_video_name(path) and not is_readable_name(path):
             kind = "it is named like a video, which rtstyle video takes"
         raise RtstyleError(f"cannot read picture '{path}': {kind}") from error
@@ -167,21 +89,21 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     path = Path(path)
     kind = format_of(path)
     notes: list[str] = []
-    if picture.alpha is not None and kind not in _HOLDS_ALPHA:
+    if picture.alpha is not None and kind not in HOLDS_ALPHA:
         notes.append(f"transparency was laid on white: {kind} holds none")
         picture = picture.on_white()
     image, alpha, icc, exif = picture.image.cpu(), picture.alpha, picture.icc, picture.exif
-    if image.dtype != torch.uint8 and kind not in _HOLDS_DEPTH:
+    if image.dtype != torch.uint8 and kind not in HOLDS_DEPTH:
         notes.append(f"16 bits a sample became 8: {kind} holds no more")
         image = to_bytes(to_float(image))
         alpha = None if alpha is None else to_bytes(to_float(alpha))
     planes = [*image, alpha.cpu()] if alpha is not None else list(image)
     pixels = torch.stack(planes, dim=2).numpy()
-    if icc and kind not in _HOLDS_PROFILE:
+    if icc and kind not in HOLDS_PROFILE:
         notes.append(f"colours were converted to sRGB: {kind} holds no colour profile")
         pixels, icc = np.asarray(picture_to_srgb(Image.fromarray(pixels), icc)), None
     xmp = None if picture.sphere is None else write_sphere(picture.sphere, *pixels.shape[1::-1])
-    if xmp and kind not in _HOLDS_PROFILE:
+    if xmp and kind not in HOLDS_PROFILE:
         notes.append("that the picture goes all around is no longer said in the file")
         xmp = None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -196,18 +118,6 @@ def write_image(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     return notes
 
 
-def format_of(path: Path) -> str:
-    """What `write_image` will write there, as Pillow names it. Raises RtstyleError where it would not."""
-    kind = WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        raise RtstyleError(
-            f"cannot write picture '{path}': its extension should be one of {', '.join(WRITABLE)}"
-        )
-    if kind == "AVIF" and not features.check("avif"):
-        raise RtstyleError(f"cannot write picture '{path}': this Pillow was built without AVIF")
-    return kind
-
-
 def _encode(
     kind: str, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif | None, xmp: bytes | None = None
 ) -> bytes:
@@ -216,7 +126,7 @@ def _encode(
     if pixels.dtype == np.uint16:
         return image_depth.encode_png(pixels, icc, exif, xmp)
     out = io.BytesIO()
-    extras: dict[str, object] = {"icc_profile": icc, "exif": exif} if kind in _HOLDS_PROFILE else {}
+    extras: dict[str, object] = {"icc_profile": icc, "exif": exif} if kind in HOLDS_PROFILE else {}
     given = {key: value for key, value in extras.items() if value}
     if xmp:
         given |= _with_xmp(kind, xmp)
@@ -235,7 +145,7 @@ def _with_xmp(kind: str, xmp: bytes) -> dict[str, object]:
 
 def _read(data: bytes) -> Picture:
     notes = []
-    file = Image.open(io.BytesIO(data), formats=_FORMATS)
+    file = Image.open(io.BytesIO(data), formats=FORMATS)
     mode, kind = file.mode, file.format
     deep = image_depth.is_deep(file, data)
     if bits := image_depth.lost_bits(kind, data):
@@ -263,10 +173,6 @@ def _read(data: bytes) -> Picture:
     notes += [*exif_notes, *profile_notes]
     sphere = read_sphere(file.info.get("xmp"))
     return Picture(planes[:3], alpha, icc, exif, mode, tuple(notes), sphere)
-
-
-def _is_heic(data: bytes) -> bool:
-    return data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"heim", b"heis", b"hevc")
 
 
 def _check_strips(file: Image.Image, size: int) -> None:

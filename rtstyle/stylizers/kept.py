@@ -12,8 +12,9 @@ from torch import Tensor
 
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float
-from rtstyle.media.image_file import Picture, read_image, write_image
+from rtstyle.media.image_file import read_image, write_image
 from rtstyle.media.output import discard, make_parent, writing
+from rtstyle.media.picture import Picture
 from rtstyle.stylizers.carried import Maker, Steady
 
 _SETTINGS = "settings.json"
