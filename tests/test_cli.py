@@ -321,6 +321,14 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path, capsys: pytest.CaptureF
     assert "--ray spreads video files, not a folder of pictures" in capsys.readouterr().err
 
 
+def test_a_picture_as_a_video_is_one_frame_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (48, 32), "teal").save(tmp_path / "photo.jpg")
+    assert run("video", tmp_path / "photo.jpg", tmp_path / "out.mp4", "--style", "tiny") == 0
+    assert "photo.jpg: a picture makes a video of one frame; rtstyle image" in capsys.readouterr().err
+
+
 def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

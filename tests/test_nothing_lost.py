@@ -11,7 +11,7 @@ import rtstyle
 from rtstyle.cli import main
 from rtstyle.cli.image import _jobs
 from rtstyle.cli.options import vgg19_file
-from rtstyle.cli.video import _jobs_of_folder
+from rtstyle.cli.video_inputs import jobs_of_folder
 from rtstyle.media.frame_folder import FrameFolderSink
 from tests.families import save_family
 from tests.media import Clip, read
@@ -105,7 +105,7 @@ def test_a_port_that_cannot_be_is_one_line(capsys: pytest.CaptureFixture[str]) -
 def test_a_file_that_keeps_its_name_gets_it(tmp_path: Path) -> None:
     for name in ("clip.avi", "clip.mp4", "old.partial.mp4", "other.avi"):
         (tmp_path / name).write_bytes(b"")
-    jobs = {source.name: output.name for source, output in _jobs_of_folder(tmp_path, tmp_path / "out")}
+    jobs = {source.name: output.name for source, output in jobs_of_folder(tmp_path, tmp_path / "out")}
     assert jobs == {"clip.mp4": "clip.mp4", "clip.avi": "clip_avi.mp4", "other.avi": "other.mp4"}
 
 

@@ -24,6 +24,7 @@ from rtstyle.cli.options import (
     say_error,
     shows_progress,
 )
+from rtstyle.cli.video_inputs import is_sequence, jobs_of_folder
 from rtstyle.errors import RtstyleError
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from rtstyle.cluster.farm import Farm
     from rtstyle.frame import Stylizer
     from rtstyle.pipeline import Progress
-
-_VIDEO_NAMES = {
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".ps",
-    ".vob", ".flv", ".wmv", ".3gp", ".ogv", ".mxf", ".qt", ".f4v", ".m2t", ".divx", ".asf", ".3g2",
-}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if str(options.output) == "-":
         raise RtstyleError("the output is a file or a folder; '-' (standard output) is none")
-    folder = options.input.is_dir() and not _is_sequence(options.input, options.output)
+    folder = options.input.is_dir() and not is_sequence(options.input, options.output)
     if folder and options.fps is not None:
         raise RtstyleError(f"--fps is for a folder of pictures that become one video, not {options.output}")
     if options.ray is not None and options.input.is_dir() and not folder:
         raise RtstyleError(f"{options.input}: --ray spreads video files, not a folder of pictures")
-    jobs = _jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
+    jobs = jobs_of_folder(options.input, options.output) if folder else [(options.input, options.output)]
     if folder:
         say_closed(options.input)
     if not (jobs := not_done(options, jobs)):
@@ -130,6 +126,7 @@ def _run_one(
     from tqdm import tqdm
 
     from rtstyle.api import kept_partial, stylize_video
+    from rtstyle.media.image_formats import is_readable_name
 
     with tqdm(unit="frame", disable=not shows_progress(options), desc=source.name, leave=False) as bar:
         finished = 0
@@ -167,6 +164,8 @@ def _run_one(
             if finished and (partial := kept_partial(output)) is not None:
                 say(options, [f"stopped after {counted(finished)}; what is finished is kept in {partial}"])
             raise
+    if summary.frames == 1 and source.is_file() and is_readable_name(source):
+        say(options, ["a picture makes a video of one frame; rtstyle image paints pictures"], source.name)
     say(options, summary.notes, source.name)
     say(options, [_done(summary)])
     return summary
@@ -192,16 +191,8 @@ def _run_folder(
     if options.json:
         print_totals(done, failed)
     if failed:
-        raise RtstyleError(f"{len(failed)} of {len(jobs)} files failed")
+        raise RtstyleError(f"{len(failed)} of {len(jobs)} file{'s' * (len(jobs) != 1)} failed")
     return 0
-
-
-def _is_sequence(folder: Path, output: Path) -> bool:
-    """Whether a folder's pictures are the frames of one video."""
-    from rtstyle.media.frame_folder import pictures_in
-
-    videos = any(path.suffix.lower() in _VIDEO_NAMES for path in folder.iterdir())
-    return bool(output.suffix) and not output.is_dir() and not videos and bool(pictures_in(folder))
 
 
 def _rate(text: str) -> Fraction:
@@ -209,40 +200,6 @@ def _rate(text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number, as 24 or 30000/1001") from None
-
-
-def _jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
-    """(input, output) for every video below a folder, the tree kept; other kinds become mp4."""
-    from rtstyle.media.encoders import is_video_name
-
-    if target.suffix and not target.is_dir():
-        raise RtstyleError(f"{target}: the input is a folder, so the output must be one too")
-    sources = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _VIDEO_NAMES and p.is_file()]
-    sources = [p for p in sources if not p.stem.endswith(".partial")]  # of runs that were stopped
-    sources = [p for p in sources if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    if folder.resolve() == target.resolve():
-        raise RtstyleError(f"{target}: is the input folder; name another for the output")
-    if target.resolve().is_relative_to(folder.resolve()):
-        sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
-    if not sources:
-        raise RtstyleError(f"{folder}: holds no video file{_advice(folder)}")
-    outputs = {p: target / p.relative_to(folder) for p in sources}
-    taken = {output for output in outputs.values() if is_video_name(output)}  # these keep their names
-    for source, output in outputs.items():
-        if not is_video_name(output):
-            output = output.with_suffix(".mp4")
-            if output in taken:  # clip.avi beside clip.mp4
-                output = output.with_name(source.name.replace(".", "_") + ".mp4")
-            taken.add(output)
-            outputs[source] = output
-    return list(outputs.items())
-
-
-def _advice(folder: Path) -> str:
-    from rtstyle.media.frame_folder import pictures_in
-
-    found = bool(pictures_in(folder))
-    return ", but pictures: name a video as output, or use 'rtstyle image'" if found else ""
 
 
 def _done(summary: Summary) -> str:
