@@ -152,9 +152,9 @@ def stylize_video(
             What was finished before an error or an interrupt stays playable as ``NAME.partial.ext``.
     """
     source, output = Path(source), Path(output)
-    check_output(output, overwrite=overwrite, inputs=(source,))
     wanted = parse_size(str(size)) if size is not None else None
     begin, over = _seconds(start), _seconds(end)
+    check_output(output, overwrite=overwrite, inputs=(source,))
     frames: VideoFileSource | FrameFolderSource
     if source.is_dir():
         if farm is not None:

@@ -20,6 +20,7 @@ DEFAULT_STYLE = "starry_night"
 LIVE_STYLE = "starry_night_fast"  # the same by a narrower network
 
 _NAMED = 16  # most styles an error names
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".heic")
 
 
 def own_folder() -> Path:
@@ -72,6 +73,9 @@ def load_style(name_or_path: str | os.PathLike[str] = DEFAULT_STYLE) -> tuple[St
 def find_style(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a style; RtstyleError where there is none."""
     text = str(name_or_path)
+    if Path(text).suffix.lower() in _PICTURES:
+        ways = "'rtstyle train' makes a style of one, 'rtstyle gatys' paints by one"
+        raise RtstyleError(f"'{text}' is a picture, not a style; {ways}")
     if _is_path(name_or_path):
         path = Path(text).expanduser()
         if not path.is_file():

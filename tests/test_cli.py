@@ -365,8 +365,14 @@ def test_what_is_there_can_be_left(tmp_path: Path, capsys: pytest.CaptureFixture
         (("clip.mp4", "out.mp4", "--fps", "9"), "clip.mp4 has its own times"),
         (("in", "out.mp4", "--fps", "2000"), "2000 frames a second"),
         (("in", "out.avi"), "out.avi"),
-        ((".", "out.mp4"), "the input is a folder, so the output must be one too"),
-        (("empty", "out.mp4"), "the input is a folder, so the output must be one too"),
+        ((".", "out.mp4"), ". holds videos (clip.mp4), and so the output must be a folder"),
+        (("empty", "out.mp4"), "empty: holds no video file"),
+        (("clip.mp4", "in/1.png/out.mp4"), "in/1.png: cannot make this folder (in/1.png is a file)"),
+        (
+            ("clip.mp4", "clip.mp4", "--size", "-5"),
+            "size '-5' is out of range; each side must be 16 to 16384",
+        ),
+        (("clip.mp4", "out.mp4", "--size", "100000"), "size '100000' is out of range"),
     ],
 )
 def test_slips_with_folders_of_pictures(

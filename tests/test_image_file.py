@@ -383,7 +383,9 @@ def test_bad_files_give_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[st
     (tmp_path / "text.jpg").write_text("this is no picture")
     assert "is no JPEG, PNG" in refusal(tmp_path / "text.jpg")
     (tmp_path / "clip.mp4").write_text("this is no picture")
-    assert "named like a video, which rtstyle video takes" in refusal(tmp_path / "clip.mp4")
+    assert "named like a video, and a picture is wanted here; rtstyle video takes videos" in refusal(
+        tmp_path / "clip.mp4"
+    )
     (tmp_path / "empty.png").touch()
     assert "empty" in refusal(tmp_path / "empty.png")
     assert "no such file" in refusal(tmp_path / "absent.png")

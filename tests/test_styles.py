@@ -124,6 +124,7 @@ def test_an_unknown_name_lists_the_known_and_the_closest(own: Path) -> None:
     assert "did you mean 'great_wave'?" in line
     assert "no style named 'Great Wav'" in line
     assert "no style file at" in refusal("nowhere/great_wave.safetensors")
+    assert "'paintings/wave.JPG' is a picture, not a style; 'rtstyle train'" in refusal("paintings/wave.JPG")
 
 
 def test_own_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,10 @@ class _Parser(argparse.ArgumentParser):
         """As `parse_args`; what is none of a command's options is named before what it put out of place."""
         asked = next((each for each in arguments if not each.startswith("-")), None)
         if asked is not None and asked not in COMMANDS:
+            if Path(asked).exists():
+                self.error(
+                    f"'{asked}' is no command; files come after one: rtstyle video IN OUT, image IN OUT"
+                )
             self.error(_no("command", asked, COMMANDS))
         options, unknown = self.parse_known_args(arguments)
         if unknown:

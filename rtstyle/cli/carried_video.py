@@ -86,5 +86,7 @@ def carry_video(
     say(options, [f"{options.output}: {', '.join(what)}, {summary.seconds:.0f} s"])
     if options.json:
         more = {"layers": layers} if layers else {}
-        print_json({**summary.as_dict(), **more, "cuts": stylizer.cuts})
+        plain = summary.as_dict()
+        del plain["style"], plain["engine"]  # of a network that restyles
+        print_json({**plain, **more, "cuts": stylizer.cuts})
     return 0

@@ -242,14 +242,13 @@ def _report(options: argparse.Namespace, session: LiveSession) -> None:
     kept = ("camera", "size", "fps", "device", "engine")
     figures = {**figures, **{name: state[name] for name in kept}, "style": session.palette.name}
     latency = figures["latency_ms"]
-    say(
-        options,
-        [
+    if figures["frames_out"]:
+        line = (
             f"{counted(figures['frames_out'])} in {figures['seconds']:.1f} s ({figures['fps_out']:.1f} fps),"
             f" {figures['dropped']} dropped; from camera to picture {latency['p50']:.0f} ms,"
             f" 95 of 100 within {latency['p95']:.0f} ms"
-        ],
-    )
+        )
+        say(options, [line])
     if options.json:
         print_json(figures)
     if options.stats is not None:

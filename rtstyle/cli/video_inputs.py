@@ -24,8 +24,6 @@ def jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
     """(input, output) for every video below a folder, the tree kept; other kinds become mp4."""
     from rtstyle.media.encoders import is_video_name
 
-    if target.suffix and not target.is_dir():
-        raise RtstyleError(f"{target}: the input is a folder, so the output must be one too")
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in _VIDEO_NAMES and p.is_file()]
     sources = [p for p in sources if not p.stem.endswith(".partial")]  # of runs that were stopped
     sources = [p for p in sources if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
@@ -35,6 +33,9 @@ def jobs_of_folder(folder: Path, target: Path) -> list[tuple[Path, Path]]:
         sources = [p for p in sources if not p.resolve().is_relative_to(target.resolve())]
     if not sources:
         raise RtstyleError(f"{folder}: holds no video file{_advice(folder)}")
+    if target.suffix and not target.is_dir():
+        several = f"{folder} holds videos ({sources[0].name}), and so the output must be a folder"
+        raise RtstyleError(f"{target}: {several}; pictures alone become one video")
     outputs = {p: target / p.relative_to(folder) for p in sources}
     taken = {output for output in outputs.values() if is_video_name(output)}  # these keep their names
     for source, output in outputs.items():

@@ -130,7 +130,8 @@ class Companions:
             # FFmpeg discards the text track of MP4 chapters by itself: they are copied as chapters.
             # A timecode is written anew from what the picture's description says of it.
             if stream.discard != Discard.all and "timecode" not in stream.metadata:
-                self.notes.append(f"{label}: left out")
+                why = " (its codec is not known)" if codec is None else ""
+                self.notes.append(f"{label}: left out{why}")
             return
         route: Route
         if as_it_is:

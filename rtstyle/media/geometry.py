@@ -45,7 +45,7 @@ class Orientation:
 
 def parse_size(text: str) -> tuple[int | None, int]:
     """``1280x720`` or a height alone, ``720``: (width or None, height) in pixels."""
-    match = re.fullmatch(r"(?:(\d{1,5})[xX×])?(\d{1,5})p?", text.strip())
+    match = re.fullmatch(r"(?:(-?\d+)[xX×])?(-?\d+)p?", text.strip())
     if not match:
         raise RtstyleError(
             f"size {text!r} is not understood; write WIDTHxHEIGHT (1280x720) or a height (720)"

@@ -67,7 +67,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
             raise RtstyleError(f"cannot read picture '{path}': {lack}") from error
         kind = f"it is no {KINDS}, or is damaged"
         if is_video_name(path) and not is_readable_name(path):
-            kind = "it is named like a video, which rtstyle video takes"
+            kind = "it is named like a video, and a picture is wanted here; rtstyle video takes videos"
         raise RtstyleError(f"cannot read picture '{path}': {kind}") from error
     except MemoryError as error:
         raise RtstyleError(f"cannot read picture '{path}': there is too little memory for it") from error

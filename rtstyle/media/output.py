@@ -103,7 +103,9 @@ def make_parent(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RtstyleError(f"{path.parent}: cannot make this folder ({error.strerror})") from None
+        inner = next((each for each in path.parents if each.is_file()), None)
+        reason = error.strerror if inner is None else f"{inner} is a file"
+        raise RtstyleError(f"{path.parent}: cannot make this folder ({reason})") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:
