@@ -61,7 +61,8 @@ def row_of(card: Style) -> str:
     cells = [
         f"`{card.name}`", card.title, card.network,
         f"{f['style_error']:.3f} ({f['photo_style_error']:.2f})", f"{f['content_error']:.2f}",
-        f"{f['grid']:.1f}", f"{f['frame']:.1f}", " / ".join(f"{value:.3f}" for value in flows),
+        f"{f['grid']:.1f}", f"{f['frame']:.1f} ({f['edge contrast']:.2f})",
+        " / ".join(f"{value:.3f}" for value in flows),
         f"{sum(clips) / len(clips):.3f}" if clips else "",
         f"{f['known motion']:.3f}", f"{f['flicker ratio']:.2f}", f"{f['exposure ratio']:.2f}",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.networks import build
 from rtstyle.perception.backbones import TORCHVISION_DEVIATION, TORCHVISION_MEAN, Vgg
 from rtstyle.style_file import Style, save_style
-from rtstyle.training.edges import edge_change, edge_error
+from rtstyle.training.edges import edge_error, edge_rows
 from rtstyle.training.evaluate import LAYERS, gatys_optimum, load_scenes, nearness, steadiness
 from rtstyle.training.steadiness import Pair, exposure_ratio, flicker_ratio, flow_pair, warped_error
 from tests.media import Clip
@@ -76,12 +76,34 @@ def test_a_frame_is_seen_and_nothing_else(
     backbone: Vgg, photos: list[torch.Tensor], painting: torch.Tensor
 ) -> None:
     large = [torch.nn.functional.interpolate(photo[None], scale_factor=2)[0] for photo in photos]
-    assert nearness(lambda image: 1 - image, large, painting, backbone)["frame"] == 0
-    assert nearness(framed, large, painting, backbone)["frame"] == pytest.approx(3, abs=0.01), "half of eight"
+    inverted = nearness(lambda image: 1 - image, large, painting, backbone)
+    assert (inverted["frame"], inverted["edge contrast"]) == (0, 1)
+    found = nearness(framed, large, painting, backbone)
+    assert found["frame"] == pytest.approx(3, abs=0.01), "half of eight"
+    assert found["edge contrast"] == 1
     photo = large[0][None]
-    change = edge_change(framed, photo, framed(photo))
-    wanted = torch.tensor([-6 / 255] * 4 + [0.0] * 4).expand(4, 1, 3, 8)
+    alone, within = edge_rows(framed, photo, framed(photo))
+    wanted = torch.tensor([-6 / 255] * 4 + [0.0] * (alone.shape[-1] - 4)).expand(4, 1, 3, -1)
+    change = (alone - within)[0] - (alone - within)[0, ..., -1:]  # less what the size of the picture does
     torch.testing.assert_close(change, wanted, atol=1e-6, rtol=0)
+
+
+def calm_at_the_edges(image: torch.Tensor) -> torch.Tensor:
+    """Half the contrast on the outermost four pixels."""
+    calm = 0.5 + (image - 0.5) / 2
+    calm[..., 4:-4, 4:-4] = image[..., 4:-4, 4:-4]
+    return calm
+
+
+def test_a_dull_edge_is_seen_and_costs(
+    backbone: Vgg, photos: list[torch.Tensor], painting: torch.Tensor
+) -> None:
+    large = [torch.nn.functional.interpolate(photo[None], scale_factor=2)[0] for photo in photos]
+    found = nearness(calm_at_the_edges, large, painting, backbone)
+    assert found["edge contrast"] == pytest.approx(0.75, abs=0.02), "half on half of eight"
+    photo = torch.stack(large)
+    assert edge_error(calm_at_the_edges, photo, calm_at_the_edges(photo)) > 1e-4
+    assert edge_error(torch.nn.Identity(), photo, photo) == 0
 
 
 def test_edges_learn_from_the_rest_alone() -> None:

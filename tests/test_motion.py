@@ -84,6 +84,18 @@ def test_the_error_is_the_mean_over_pictures_of_what_is_visible() -> None:
     torch.testing.assert_close(temporal_error(first, second, made), torch.tensor(0.25 * 0.5 / 2))
 
 
+def test_no_steadiness_is_asked_near_the_sides_of_either_view() -> None:
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0] = 4.0  # what lies at the right comes in
+    made = Views(flow[:, :1], flow[:, :1], flow, torch.ones(1, 1, 64, 64, dtype=torch.bool))
+    still = torch.zeros(1, 3, 64, 64)
+    for column, counts in ((7, False), (8, True), (51, True), (52, False)):  # an eighth; 4 more at the right
+        other = still.clone()
+        other[..., 8:56, column] = 1
+        assert (temporal_error(still, other, made) > 0) == counts
+        assert temporal_error(still, other * (torch.arange(64) == 0)[:, None], made) == 0
+
+
 def test_gradients_reach_both_views() -> None:
     made = views()
     first, second = made.first.clone().requires_grad_(), made.second.clone().requires_grad_()

@@ -5,33 +5,47 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-WIDTH = 8  # pixels, as wide as the dull frames are that networks paint
+WIDTH = 16  # pixels: as wide as the dull frames are that networks paint
 
 
-def edge_change(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor) -> Tensor:
-    """The change of colour at each depth from the edge, (4, B, 3, WIDTH or fewer), outermost pixels first.
+def edge_rows(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    """Colour and contrast at each depth from a picture's edge, and where the same pixels are no edge.
 
-    ``photo`` and its restyled ``output``: (B, 3, H, W). The middle of the photo is restyled alone, and
-    compared with the middle of the output, where the same pixels are no edge: the mean along each side, less
-    that of as many pixels further in, which tell what other statistics do to the whole.
+    ``photo`` and its restyled ``output``: (B, 3, H, W). The middle of the photo is restyled alone, the
+    second is the middle of the output. Each is (2, 4, B, 3, depth): mean and deviation along each of the
+    four sides, outermost pixels first, to a depth of twice `WIDTH` or less, corners left out.
     """
     margin = min(photo.shape[2:]) // 32 * 8  # about a quarter, on the grid of every network
     width = min(WIDTH, margin // 2)
     middle = [slice(margin, side - margin) for side in photo.shape[2:]]
-    change = restyle(photo[:, :, *middle]) - output[:, :, *middle]
-    sides = (change, change.flip(2), change.mT, change.mT.flip(2))
-    rows = [side[:, :, : 2 * width, width:-width].mean(3) for side in sides]
-    return torch.stack([row[:, :, :width] - row[:, :, width:].mean(2, keepdim=True) for row in rows])
+    return _rows(restyle(photo[:, :, *middle]), width), _rows(output[:, :, *middle], width)
 
 
 def edge_error(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor) -> Tensor:
-    """Mean square of `edge_change`, a scalar; teaches the edges by the output, not the other way round.
+    """What edges change, a scalar; teaches them by the output, not the other way round.
 
-    Of its mean over the four sides: a frame has all, while what strokes happen to lie at one is no fault, and
-    lowering that cost a style its contrast.
+    Mean squares, summed, of the change of colour and of contrast at each depth to `WIDTH`, less that of as
+    many pixels further in, which tell what other statistics do to the whole. Of their means over the four
+    sides: a frame has all, while what strokes happen to lie at one is no fault, and lowering that cost a
+    style its contrast.
 
-    No other term has an eye for a frame, as a Gram matrix knows no places. Leaving out of those what sees the
-    zeros that VGG adds cured some styles and not others; leaving the edges out of the temporal error made a
-    frame worse: what nothing asks for turns pale.
+    No other term has an eye for a frame, as a Gram matrix knows no places. The temporal error makes one: what
+    moves in from outside has been painted by other surroundings, and is steadiest where nothing is painted.
+    So it leaves the edges out (`motion.EDGE`), which alone is worse: what nothing asks for turns pale. Gram
+    matrices without what sees the zeros that VGG adds cured some styles and not others. Colour at four times
+    the weight took a style's light and dark.
     """
-    return edge_change(restyle, photo, output.detach()).mean(0).square().mean()
+    alone, within = edge_rows(restyle, photo, output.detach())
+    change, width = alone - within, alone.shape[-1] // 2
+    change = change[..., :width] - change[..., width:].mean(-1, keepdim=True)
+    return 2 * change.mean(1).square().mean()
+
+
+def _rows(image: Tensor, width: int) -> Tensor:
+    """Mean and deviation along each side, (2, 4, B, 3, 2 * width)."""
+    sides = (image, image.flip(2), image.mT, image.mT.flip(2))
+    rows = [side[:, :, : 2 * width, width:-width] for side in sides]
+    means = torch.stack([row.mean(3) for row in rows])
+    # The square root has no slope at 0, where a row is of one colour.
+    deviations = torch.stack([(row.var(3, unbiased=False) + 1e-6).sqrt() for row in rows])
+    return torch.stack([means, deviations])

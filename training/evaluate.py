@@ -10,7 +10,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.losses import content_error, gram, grid_error, style_error
-from rtstyle.training.edges import edge_change
+from rtstyle.training.edges import edge_rows
 from rtstyle.training.steadiness import (
     Pair,
     Restyle,
@@ -26,6 +26,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu3_4")
 CONTENT_LAYER = "relu3_3"
 LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
 GATYS_STEPS = 200
+EDGE = 8  # pixels
 MOST_PHOTOS = 100  # that are measured on; at 480 pixels they are a gigabyte
 STEADY_PHOTOS = 6  # of the photos, for known motion, flicker and exposure
 
@@ -38,18 +39,28 @@ def nearness(
 
     ``style_error``: Gram matrices of ``STYLE_LAYERS`` against the painting's (mean over layers);
     ``content_error``: ``CONTENT_LAYER`` against the photo's. The untouched photo has a content error
-    of 0. ``backbone`` yields ``LAYERS``. In steps of 8 bits: ``grid``, the root of the mean ``grid_error``,
-    that of a photo is not quite 0; and ``frame``, what the edges do to the colour of the outermost pixels
-    (`edges.edge_change`; mean over photos, root mean square over the three channels).
+    of 0. ``backbone`` yields ``LAYERS``. ``grid``: the root of the mean ``grid_error``, in steps of
+    8 bits; that of a photo is not quite 0. What the edges do to the outermost ``EDGE`` pixels, beyond what
+    the size of a picture does to all (`edges.edge_rows`): ``frame``, the change of their colour in steps of
+    8 bits (mean over photos, root mean square over the channels); ``edge contrast``, their deviation along
+    the side, over what it is where the same pixels are no edge.
     """
     grams = {layer: gram(features) for layer, features in backbone(painting[None]).items()}
-    rows, frames = [], []
+    rows, edges = [], []
     for photo in photos:
         image = restyle(photo[None])
         rows.append(_errors(image, backbone(photo[None]), grams, backbone))
-        frames.append(edge_change(restyle, photo[None], image).mean((0, 1, 3)))
-    frame = 255 * float(torch.stack(frames).mean(0).square().mean().sqrt())
-    return {**_means(rows), "frame": round(frame, 2)}
+        pair = torch.stack(edge_rows(restyle, photo[None], image)).mean((2, 3))  # (2, 2, 3, depth)
+        inner = pair[..., pair.shape[-1] // 2 :]
+        edges.append(torch.stack([pair[..., :EDGE].mean(-1), inner.mean(-1)]))
+    outer, inner = torch.stack(edges).mean(0)  # each (2, 2, 3): alone or within, colour or contrast
+    colour = (outer[0, 0] - outer[1, 0]) - (inner[0, 0] - inner[1, 0])
+    contrast = (outer[0, 1] / outer[1, 1]).mean() / (inner[0, 1] / inner[1, 1]).mean()
+    return {
+        **_means(rows),
+        "frame": round(255 * float(colour.square().mean().sqrt()), 2),
+        "edge contrast": round(float(contrast), 2),
+    }
 
 
 def psnr(found: Tensor, wanted: Tensor) -> float:

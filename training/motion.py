@@ -20,6 +20,7 @@ BEND = 2.5  # pixels, standard deviation of the smooth random flow
 CELL = 48  # pixels between its supports
 PARALLAX = 7.0  # pixels, largest shift of a nearer layer before the rest
 STILL = 0.3  # share of pairs without any motion: noise and exposure alone
+EDGE = 16  # pixels at the sides of both views of which no steadiness is asked, or an eighth of a side
 EXPOSURE = 0.08  # largest change of gain; a third of it of each channel's own
 
 
@@ -69,10 +70,21 @@ def two_views(
 def temporal_error(first: Tensor, second: Tensor, views: Views) -> Tensor:
     """Mean squared difference, where visible, of the restyled second view to the warped restyled first.
 
-    A scalar; outputs (B, 3, H, W). Huang et al. 2017, eq. 6, with a flow that is exact.
+    A scalar; outputs (B, 3, H, W). Huang et al. 2017, eq. 6, with a flow that is exact, but not within `EDGE`
+    of a side: what comes in there was painted by other surroundings the moment before, and a network asked
+    to keep it steady paints nothing there (`edges`).
     """
-    squared = (second - warp(first, views.flow)).square().mean(1, keepdim=True) * views.visible
-    return (squared.sum((1, 2, 3)) / views.visible.sum((1, 2, 3)).clamp_min(1)).mean()
+    asked = views.visible & _within(views.flow)
+    squared = (second - warp(first, views.flow)).square().mean(1, keepdim=True) * asked
+    return (squared.sum((1, 2, 3)) / asked.sum((1, 2, 3)).clamp_min(1)).mean()
+
+
+def _within(flow: Tensor) -> Tensor:
+    """Where neither view is near its sides, bool (B, 1, H, W)."""
+    edge = min(EDGE, min(flow.shape[2:]) // 8)
+    middle = torch.zeros_like(flow[:, :1])
+    middle[:, :, edge : -edge or None, edge : -edge or None] = 1
+    return (middle > 0) & (warp(middle, flow) > 0.999)
 
 
 def _camera(photo: Tensor, random: torch.Generator) -> Tensor:

@@ -161,11 +161,13 @@ def _print(
 ) -> None:
     print(f"{card.name}: {card.title}")
     print(f"{photos} photos of {size} pixels, painting of {style_size} (shorter sides)\n")
-    print(f"{'relative error to':32} {'style':>8} {'content':>8} {'grid, of 255':>13} {'frame':>6}")
+    heads = f"{'style':>8} {'content':>8} {'grid, of 255':>13} {'frame':>6} {'edge contrast':>14}"
+    print(f"{'relative error to':32} {heads}")
     for name, row in near.items():
         errors = f"{row['style_error']:8.4f} {row['content_error']:8.4f} {row['grid']:13.2f}"
-        frame = f"{row['frame']:6.2f}" if "frame" in row else ""  # optimised pixels are no network's
-        print(f"  {name:30} {errors} {frame}".rstrip())
+        # Optimised pixels are no network's, and have no edges.
+        edges = f"{row['frame']:6.2f} {row['edge contrast']:14.2f}" if "frame" in row else ""
+        print(f"  {name:30} {errors} {edges}".rstrip())
     names = list(steady)
     print(f"\n{'over time (lower is steadier)':32} {'input':>8} " + " ".join(f"{n[-26:]:>26}" for n in names))
     for figure, row in steady[names[0]].items():
