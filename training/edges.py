@@ -24,21 +24,34 @@ def edge_rows(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor
 def edge_error(restyle: Callable[[Tensor], Tensor], photo: Tensor, output: Tensor) -> Tensor:
     """What edges change, a scalar; teaches them by the output, not the other way round.
 
-    Mean squares, summed, of the change of colour and of contrast at each depth to `WIDTH`, less that of as
-    many pixels further in, which tell what other statistics do to the whole. Of their means over the four
-    sides: a frame has all, while what strokes happen to lie at one is no fault, and lowering that cost a
-    style its contrast.
+    Mean squares, summed, of the change of contrast at each depth to `WIDTH`, and of colour to half of it.
+    Of their means over the four sides: a frame has all, while what strokes happen to lie at one is no fault,
+    and lowering that cost a style its contrast.
 
     No other term has an eye for a frame, as a Gram matrix knows no places. The temporal error makes one: what
-    moves in from outside has been painted by other surroundings, and is steadiest where nothing is painted.
+    moves in from outside was painted by other surroundings, and is steadiest where nothing is painted.
     So it leaves the edges out (`motion.EDGE`), which alone is worse: what nothing asks for turns pale. Gram
-    matrices without what sees the zeros that VGG adds cured some styles and not others. Colour at four times
-    the weight took a style's light and dark.
+    matrices without what sees the zeros that VGG adds cured some styles and not others. Colour further in,
+    or at four times the weight, is a style's choice of light and dark, and was lost.
     """
     alone, within = edge_rows(restyle, photo, output.detach())
-    change, width = alone - within, alone.shape[-1] // 2
-    change = change[..., :width] - change[..., width:].mean(-1, keepdim=True)
-    return 2 * change.mean(1).square().mean()
+    colour, contrast = edge_changes(alone, within)
+    return colour.mean(0).square().mean() + contrast.mean(0).square().mean()
+
+
+def edge_changes(alone: Tensor, within: Tensor) -> tuple[Tensor, Tensor]:
+    """The change of colour at each depth, (4, B, 3, half of WIDTH), and that of contrast, (4, B, 3, WIDTH).
+
+    Less that of as many pixels further in, which tell what other statistics do to the whole. Of what
+    `edge_rows` returns, or means of it.
+    """
+    colour, contrast = alone - within
+    width = contrast.shape[-1] // 2
+    return _beyond(colour, width // 2), _beyond(contrast, width)
+
+
+def _beyond(change: Tensor, width: int) -> Tensor:
+    return change[..., :width] - change[..., width : 2 * width].mean(-1, keepdim=True)
 
 
 def _rows(image: Tensor, width: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from rtstyle.errors import RtstyleError
 from rtstyle.perception.backbones import Backbone
 from rtstyle.perception.losses import content_error, gram, grid_error, style_error
-from rtstyle.training.edges import edge_rows
+from rtstyle.training.edges import edge_changes, edge_rows
 from rtstyle.training.steadiness import (
     Pair,
     Restyle,
@@ -50,16 +50,13 @@ def nearness(
     for photo in photos:
         image = restyle(photo[None])
         rows.append(_errors(image, backbone(photo[None]), grams, backbone))
-        pair = torch.stack(edge_rows(restyle, photo[None], image)).mean((2, 3))  # (2, 2, 3, depth)
-        inner = pair[..., pair.shape[-1] // 2 :]
-        edges.append(torch.stack([pair[..., :EDGE].mean(-1), inner.mean(-1)]))
-    outer, inner = torch.stack(edges).mean(0)  # each (2, 2, 3): alone or within, colour or contrast
-    colour = (outer[0, 0] - outer[1, 0]) - (inner[0, 0] - inner[1, 0])
-    contrast = (outer[0, 1] / outer[1, 1]).mean() / (inner[0, 1] / inner[1, 1]).mean()
+        edges.append(torch.stack(edge_rows(restyle, photo[None], image)).mean((2, 3)))
+    alone, within = torch.stack(edges).mean(0)  # each (2, 3, depth)
+    colour, contrast = (change[..., :EDGE].mean(-1) for change in edge_changes(alone, within))
     return {
         **_means(rows),
         "frame": round(255 * float(colour.square().mean().sqrt()), 2),
-        "edge contrast": round(float(contrast), 2),
+        "edge contrast": round(1 + float(contrast.mean() / within[1, :, :EDGE].mean()), 2),
     }
 
 
