@@ -119,6 +119,7 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
             "video a.mp4 --stlye x b.mp4",
             "no option '--stlye', did you mean '--style'?; 'rtstyle video --help'",
         ),
+        ("/ b.mp4", "'/' is no command; files come after one: rtstyle video IN OUT, image IN OUT; "),
         ("image a.jpg --frobnicate=3 b.jpg", "no option '--frobnicate'; "),
         ("video a.mp4 b.mp4 -q", "no option '-q'; "),
         ("video a.mp4 b.mp4 c.mp4", "too much: c.mp4; "),
