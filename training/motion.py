@@ -74,17 +74,10 @@ def temporal_error(first: Tensor, second: Tensor, views: Views) -> Tensor:
     of a side: what comes in there was painted by other surroundings the moment before, and a network asked
     to keep it steady paints nothing there (`edges`).
     """
-    asked = views.visible & _within(views.flow)
+    edge = min(EDGE, min(first.shape[2:]) // 8)
+    asked = views.visible & inside(torch.zeros_like(views.flow), edge) & inside(views.flow, edge)
     squared = (second - warp(first, views.flow)).square().mean(1, keepdim=True) * asked
     return (squared.sum((1, 2, 3)) / asked.sum((1, 2, 3)).clamp_min(1)).mean()
-
-
-def _within(flow: Tensor) -> Tensor:
-    """Where neither view is near its sides, bool (B, 1, H, W)."""
-    edge = min(EDGE, min(flow.shape[2:]) // 8)
-    middle = torch.zeros_like(flow[:, :1])
-    middle[:, :, edge : -edge or None, edge : -edge or None] = 1
-    return (middle > 0) & (warp(middle, flow) > 0.999)
 
 
 def _camera(photo: Tensor, random: torch.Generator) -> Tensor:

@@ -53,7 +53,7 @@ class Recipe:
     content_weight: float = 7.0
     variation_weight: float = 0.5
     grid_weight: float = 20_000.0  # 150 steps take a grid of 2 steps of 8 bits down to what photos have
-    edge_weight: float = 2000.0  # 170 steps take most of a frame away
+    edge_weight: float = 2000.0  # some 200 steps take most of a frame away
     temporal_weight: float = 1000.0
 
     def __post_init__(self) -> None:

@@ -25,9 +25,11 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def inside(flow: Tensor) -> Tensor:
-    """Where ``p + flow[p]`` lies within the picture, bool (B, 1, H, W)."""
-    return _grid(flow, *flow.shape[-2:]).abs().amax(dim=-1).le(1)[:, None]
+def inside(flow: Tensor, margin: int = 0) -> Tensor:
+    """Where ``p + flow[p]`` lies within the picture, ``margin`` pixels from its sides: bool (B, 1, H, W)."""
+    height, width = flow.shape[-2:]
+    reach = flow.new_tensor([1 - 2 * margin / width, 1 - 2 * margin / height])
+    return (_grid(flow, height, width).abs() <= reach).all(dim=-1)[:, None]
 
 
 def dis_flow_and_visible(later: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor]:
