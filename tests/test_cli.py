@@ -123,6 +123,8 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
         ("image a.jpg --frobnicate=3 b.jpg", "no option '--frobnicate'; "),
         ("video a.mp4 b.mp4 -q", "no option '-q'; "),
         ("video a.mp4 b.mp4 c.mp4", "too much: c.mp4; "),
+        ("video a.mp4 b.mp4 --crf 1.5", "--crf: '1.5' is not a whole number; "),
+        ("video a.mp4 b.mp4 --tour five", "--tour: 'five' is not a number; "),
     ],
 )
 def test_a_slip_of_the_keyboard_is_named(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

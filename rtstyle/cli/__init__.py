@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rtstyle import __version__
 from rtstyle.cli.allocator import keep_freed_memory
@@ -73,6 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and what was meant."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        # argparse would say "invalid int value".
+        self.register("type", int, _whole)
+        self.register("type", float, _number)
+
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """As `parse_args`; what is none of a command's options is named before what it put out of place."""
         asked = next((each for each in arguments if not each.startswith("-")), None)
@@ -93,6 +99,20 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"rtstyle: {message}; '{self.prog} --help' shows what there is\n")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def _no(kind: str, name: str, known: Collection[str]) -> str:
