@@ -34,7 +34,7 @@ from rtstyle.cli import main
 code = main(sys.argv[1:])
 torch = sys.modules.get("torch")
 if code == 0 and torch and torch.cuda.is_initialized():
-    print(torch.cuda.max_memory_reserved())
+    print(sum(map(torch.cuda.max_memory_reserved, range(torch.cuda.device_count()))))
 sys.exit(code)
 """
 

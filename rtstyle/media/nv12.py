@@ -63,7 +63,8 @@ def to_rgb(
     """
     factors = to_rgb_factors(matrix, full, bits)
     if kernels := _kernels(luma.device):
-        return kernels.to_rgb(luma, chroma, factors, left)
+        with torch.cuda.device(luma.device):  # Triton launches on the current one, not the picture's
+            return kernels.to_rgb(luma, chroma, factors, left)
     one = samples_of_a_level(luma)
     blue, red = chroma.float().mul_(1 / one).sub_(128).unbind(-1)
     # Chroma is turned into what it adds to each colour while there is a quarter of it.
@@ -126,7 +127,8 @@ def to_yuv420p(image: Tensor, matrix: int, full: bool) -> Tensor:
     packed = torch.empty(height * width * 3 // 2, dtype=torch.uint8, device=image.device)
     luma, blue, red = planes(packed, height, width)
     if kernels := _kernels(image.device):
-        kernels.to_yuv420p(image, luma, blue, red, factors)
+        with torch.cuda.device(image.device):
+            kernels.to_yuv420p(image, luma, blue, red, factors)
         return packed
     values = image.float()
     luma.copy_(_luma(values, factors).mul_(factors.gain).add_(factors.offset).clamp_(0, 255))
@@ -180,6 +182,8 @@ def _tried(device: torch.device) -> ModuleType | None:
             nv12_kernels.to_yuv420p(image, luma, chroma[..., 0], chroma[..., 1], to_yuv_factors(1, False))
             nv12_kernels.to_rgb(luma, chroma, to_rgb_factors(1, False, 8), False)
             torch.cuda.current_stream().synchronize()
+    except torch.OutOfMemoryError:  # of now: it is no answer for good
+        raise
     except Exception:  # no Triton, no C compiler for its launcher, a GPU it does not know: `doctor` says
         return None
     return nv12_kernels

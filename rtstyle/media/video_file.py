@@ -137,7 +137,7 @@ class VideoFileSource(Source):
             captions = captions or "A53_CC" in side_data(frame)
             self.damage.flawed += frame.is_corrupt
             if self._device is not None and not image.is_cuda:
-                # From pinned memory nothing waits for the copy, nor it for the network at work.
+                # From pinned memory no thread waits for the copy.
                 pinned = image.pin_memory() if self._device.type == "cuda" else image
                 image = pinned.to(self._device, non_blocking=True)
             yield Frame(image, time - self.span.origin, None if until is None else until - time)

@@ -28,8 +28,8 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 def inside(flow: Tensor, margin: int = 0) -> Tensor:
     """Where ``p + flow[p]`` lies within the picture, ``margin`` pixels from its sides: bool (B, 1, H, W)."""
     height, width = flow.shape[-2:]
-    reach = flow.new_tensor([1 - 2 * margin / width, 1 - 2 * margin / height])
-    return (_grid(flow, height, width).abs() <= reach).all(dim=-1)[:, None]
+    x, y = _grid(flow, height, width).abs().unbind(-1)
+    return ((x <= 1 - 2 * margin / width) & (y <= 1 - 2 * margin / height))[:, None]
 
 
 def dis_flow_and_visible(later: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor]:

@@ -108,7 +108,7 @@ class GatysObjective:
         inside = without_edge(features, edge, top, height)
         for whole in self._masks.get(layer, ()) if inside.numel() else ():
             mask = None if whole is None else without_edge(whole[:, :, rows], edge, top, height)
-            mass = features.new_tensor(float(inside[0, 0].numel())) if mask is None else mask.sum()
+            mass = features.new_full((), inside[0, 0].numel()) if mask is None else mask.sum()
             summaries.append((mass, self._statistic.summary(inside, mask)))
         return squares, summaries
 
