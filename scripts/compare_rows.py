@@ -46,7 +46,7 @@ def fitted(plan: Plan, painting: Tensor, rate: float, rows: bool, files: dict[st
     learner = Learner(network, recipe, painting, *backbones, torch.device("cpu"), ALONE)
     photos = Photos(plan.materials.content, crop=recipe.crop, batch=recipe.batch, seed=recipe.seed)
     steps = range(recipe.steps)
-    row = batches(photos, recipe.input_noise, range(recipe.batch), steps, threads=1, pin=False)
+    row = batches(photos, recipe.input_noise, steps, threads=1, pin=False, shape=recipe.shape)
     for step, batch in enumerate(row):
         lesson = learner.learn(batch, rate_at(rate, step, recipe.steps), False)
         if (step + 1) % 50 == 0:

@@ -27,7 +27,7 @@ from rtstyle.training.distil import Taught, distil
 from rtstyle.training.evaluate import psnr
 from rtstyle.training.narrow import narrowed
 
-CROP, BATCH = 184, 4  # pixels; photos a step
+CROP, BATCH = 368, 1  # pixels; photos a step. What is painted along the edges depends on the size
 SEED = 3
 SIZE = 480  # pixels, shorter side of photos that nearness is measured on
 

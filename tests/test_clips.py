@@ -47,6 +47,12 @@ def test_some_places_take_a_pair_and_always_the_same(clips: Clips) -> None:
     assert torch.equal(once[1].second, again[1].second)
 
 
+def test_a_pair_may_be_cut_at_twice_the_side(clips: Clips) -> None:
+    place = next(place for place in range(60) if clips.views_at(place))
+    photo, views = clips.views_at(place, 2 * CROP) or pytest.fail("the same places take a pair")
+    assert photo.shape == views.second.shape == (1, 3, 2 * CROP, 2 * CROP)
+
+
 def test_a_pair_is_two_crops_and_the_flow_between_them(clips: Clips) -> None:
     pairs = [pair for place in range(60) if (pair := clips.views_at(place)) is not None]
     for photo, views in pairs:
@@ -109,9 +115,9 @@ def test_upright_clips_and_all_of_a_long_one_are_learned_from(
     (tmp_path / "folder.mp4").mkdir()
     clips = Clips(tmp_path, crop=CROP, seed=0)
     assert len(clips.pairs) == PAIRS
-    assert {pair.target.shape[-2:] for pair in clips.pairs} == {(108, 72)}
+    assert {pair.target.shape[-2:] for pair in clips.pairs} == {(144, 96)}
     assert [path.name for path in clips.skipped] == ["broken.mp4"]
     first, last = to_float(clips.pairs[0].target), to_float(clips.pairs[-1].target)
-    with VideoFileSource(tmp_path / "up.mp4", start=Fraction(23)) as late:
+    with VideoFileSource(tmp_path / "up.mp4", start=Fraction(23), size=(96, 144)) as late:
         near = min(float((to_float(frame.image) - last[0]).abs().mean()) for frame in late)
     assert near < 0.01 < float((first - last).abs().mean())

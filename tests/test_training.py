@@ -23,6 +23,7 @@ from rtstyle.training.checkpoint import State, read_state, write_state
 from rtstyle.training.data import Photos, read_picture
 from rtstyle.training.distributed import Processes, joined
 from rtstyle.training.health import FIRST_STEPS, FLAT_STEPS, LOST_STEPS, Health
+from rtstyle.training.learner import Learner, Lesson
 from rtstyle.training.loader import Batch, batches
 from rtstyle.training.objective import Objective, load_backbones
 from rtstyle.training.plot import COLOURS
@@ -310,16 +311,49 @@ def test_photos_that_cannot_be_used_are_skipped_and_named(folder: Path) -> None:
     assert "truncated" in photos.skipped[truncated] and "24x20 pixels" in photos.skipped[tiny]
 
 
-def test_a_batch_is_the_same_from_any_threads_and_in_any_split(folder: Path) -> None:
-    def prepared(share: range, threads: int) -> list[Batch]:
-        photos = Photos(folder, crop=32, batch=4, seed=0)
-        return list(batches(photos, 0.02, share, range(2, 6), threads=threads, pin=False))
+def test_the_last_steps_see_a_quarter_of_the_photos_at_twice_the_side() -> None:
+    recipe = replace(RECIPE, steps=10, batch=8, crop=40, large=0.3)
+    assert [recipe.shape(done) for done in range(10)] == [(8, 40)] * 7 + [(2, 80)] * 3
+    assert replace(recipe, large=0.0).shape(9) == (8, 40)
+    assert replace(recipe, batch=2, large=1.0).shape(0) == (1, 80)
 
-    whole = prepared(range(4), 1)
-    assert len(whole) == 4
+
+def test_the_large_crops_of_a_run_are_learned_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    learn = Learner.learn
+
+    def watched(self: Learner, batch: Batch, rate: float, stopping: bool) -> Lesson:
+        seen.append(tuple(batch.photo.shape))
+        return learn(self, batch, rate, stopping)
+
+    monkeypatch.setattr(Learner, "learn", watched)
+    run(replace(RECIPE, batch=4, steps=4, large=0.5))
+    assert seen == [(4, 3, 32, 32)] * 2 + [(1, 3, 64, 64)] * 2
+
+
+def test_a_batch_whose_quarter_cannot_be_shared_is_refused_before_any_work() -> None:
+    with pytest.raises(RtstyleError, match=r"a batch of 1 .* among 2 processes .* batch is 8 or a multiple"):
+        Processes(count=2).share(1)
+
+
+def test_a_batch_is_the_same_from_any_threads_and_in_any_split(folder: Path) -> None:
+    def prepared(share: slice, threads: int) -> list[Batch]:
+        photos = Photos(folder, crop=32, batch=4, seed=0)
+        sizes = {2: (4, 32), 3: (4, 32), 4: (2, 64), 5: (2, 64)}
+
+        def own(count: int) -> range:
+            return range(share.start * count // 4, share.stop * count // 4)
+
+        steps = range(2, 6)
+        return list(
+            batches(photos, 0.02, steps, threads=threads, pin=False, shape=sizes.__getitem__, share=own)
+        )
+
+    whole = prepared(slice(0, 4), 1)
+    assert [tuple(batch.photo.shape) for batch in whole] == [(4, 3, 32, 32)] * 2 + [(2, 3, 64, 64)] * 2
     for threads in (1, 3):
         for batch, low, high in zip(
-            whole, prepared(range(2), threads), prepared(range(2, 4), threads), strict=True
+            whole, prepared(slice(0, 2), threads), prepared(slice(2, 4), threads), strict=True
         ):
             assert torch.equal(batch.photo, torch.cat([low.photo, high.photo]))
             for part in ("first", "second", "flow", "visible"):
@@ -331,7 +365,7 @@ def test_an_error_in_a_loading_thread_reaches_the_caller(tmp_path: Path) -> None
     (tmp_path / "a.jpg").write_bytes(b"nothing")
     photos = Photos(tmp_path, crop=32, batch=1, seed=0)
     with pytest.raises(RtstyleError, match=r"none of the 1 photos can be used; the first: .*a\.jpg"):
-        next(batches(photos, 0.0, range(1), range(3), threads=2, pin=False))
+        next(batches(photos, 0.0, range(3), threads=2, pin=False))
 
 
 def test_photos_are_the_same_again_and_all_are_seen(folder: Path) -> None:
@@ -377,7 +411,15 @@ def test_what_is_transparent_is_learned_from_as_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [{"steps": 0}, {"crop": 8}, {"learning_rate": 0.0}, {"style_weight": -1.0}]
+    "number",
+    [
+        {"steps": 0},
+        {"crop": 8},
+        {"learning_rate": 0.0},
+        {"style_weight": -1.0},
+        {"large": 1.5},
+        {"large": -0.1},
+    ],
 )
 def test_a_number_that_cannot_work_is_named(number: dict[str, float]) -> None:
     with pytest.raises(RtstyleError, match=next(iter(number))):
@@ -426,7 +468,7 @@ def _train_in_one_of_two(rank: int, folder: Path, painting: torch.Tensor, port: 
 
 
 # Adam divides a gradient by its size, so that rounding of one near 0 shows as far as the rate goes.
-SPLIT = replace(RECIPE, batch=4, steps=4, learning_rate=1e-3)
+SPLIT = replace(RECIPE, batch=4, steps=4, learning_rate=1e-3, large=0.0)
 
 
 def test_two_processes_learn_what_one_learns_from_the_whole_batch(

@@ -19,7 +19,7 @@ from rtstyle.training.motion import Views
 from rtstyle.training.steadiness import Pair, clip_pairs
 
 PAIRS = 24  # of each clip, from all over it
-MARGIN = 1.5  # shorter side of the frames, in crops
+LARGEST = 2  # shorter side of the frames, in crops
 _USUAL = 10  # frames between pairs where nothing tells how many there are
 _APART = 300  # frames between pairs beyond which each is sought for
 SHARE = 0.25  # of a batch's places that take a pair of frames; photos show more than a few clips do
@@ -28,7 +28,7 @@ SHARE = 0.25  # of a batch's places that take a pair of frames; photos show more
 class Clips:
     """Pairs of frames of every clip in a folder, with the flow DIS finds and its occlusion check.
 
-    Read once, held in memory: 36 MB a clip of 16:9 at a crop of 184.
+    Read once, held in memory: 64 MB a clip of 16:9 at a crop of 184.
     """
 
     def __init__(self, folder: Path, *, crop: int, seed: int) -> None:
@@ -43,7 +43,7 @@ class Clips:
         self.skipped: dict[Path, str] = {}  # clips that gave none, and why
         for path in paths:
             try:
-                pairs = list(_from_all_over(path, 2 * round(MARGIN * crop / 2)))
+                pairs = list(_from_all_over(path, LARGEST * crop))
             except RtstyleError as error:
                 self.skipped[path] = str(error)
                 continue
@@ -54,16 +54,20 @@ class Clips:
             reason = next(iter(self.skipped.values()))
             raise RtstyleError(f"none of the {len(paths)} clips in {folder} can be used; the first: {reason}")
 
-    def views_at(self, place: int) -> tuple[Tensor, Views] | None:
-        """A photo (1, 3, crop, crop) and its two views for that place; None where a still's turn is."""
+    def views_at(self, place: int, crop: int | None = None) -> tuple[Tensor, Views] | None:
+        """A photo (1, 3, crop, crop) and its two views for that place; None where a still's turn is.
+
+        ``crop``: another side than usual, `LARGEST` times that at most.
+        """
+        crop = crop or self.crop
         random = np.random.default_rng([self.seed, place, 3])
         if random.random() >= SHARE:
             return None
         pair = self.pairs[int(random.integers(len(self.pairs)))]
         height, width = pair.target.shape[-2:]
-        top = int(random.integers(height - self.crop + 1))
-        left = int(random.integers(width - self.crop + 1))
-        cut = slice(top, top + self.crop), slice(left, left + self.crop)
+        top = int(random.integers(height - crop + 1))
+        left = int(random.integers(width - crop + 1))
+        cut = slice(top, top + crop), slice(left, left + crop)
         return _views(pair, (..., *cut))
 
 

@@ -98,24 +98,23 @@ class Photos:
         places = range(step * self.batch, (step + 1) * self.batch)
         return torch.stack([self.crop_at(place) for place in places])
 
-    def crop_at(self, place: int) -> Tensor:
+    def crop_at(self, place: int, crop: int | None = None) -> Tensor:
         """A crop (3, crop, crop) of the ``place``-th photo of the row, or of the next that can be used.
 
-        Raises RtstyleError when none can.
+        ``crop``: another side than usual. Raises RtstyleError when no photo can be used.
         """
+        crop = crop or self.crop
         picture = self.photo_at(place)
         random = np.random.default_rng([self.seed, place, 0])
         height, width = picture.shape[:2]
         longest = min(height, width)
-        side = int(random.integers(min(round(CLOSEST * self.crop), longest), longest + 1))
+        side = int(random.integers(min(round(CLOSEST * crop), longest), longest + 1))
         top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
         square = picture[top : top + side, left : left + side]
         if random.random() < 0.5:
             square = square[:, ::-1]
-        shape = (self.crop, self.crop)
-        square = cv2.resize(
-            square, shape, interpolation=cv2.INTER_AREA if side > self.crop else cv2.INTER_CUBIC
-        )
+        how = cv2.INTER_AREA if side > crop else cv2.INTER_CUBIC
+        square = cv2.resize(square, (crop, crop), interpolation=how)
         return torch.from_numpy(square.copy()).permute(2, 0, 1).float().div_(255)
 
     def picture_at(self, place: int) -> Tensor:

@@ -88,7 +88,7 @@ def distil(
     student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chance = random.Random(seed + begin)
     turn: list[str] = []
-    source = batches(photos, NOISE, range(photos.batch), range(begin, steps), threads=1, pin=False)
+    source = batches(photos, NOISE, range(begin, steps), threads=1, pin=False)
     for number, batch in enumerate(source, begin + 1):
         turn = turn or chance.sample(taught, len(taught))
         chosen, shares = [turn.pop()], [1.0]

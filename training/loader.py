@@ -1,7 +1,7 @@
 """Batches prepared ahead by threads: decoding, cropping and moving photos while the network learns."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
@@ -31,41 +31,44 @@ class Batch:
         return Batch(self.photo.pin_memory(), Views(*(part.pin_memory() for part in _parts(self.views))))
 
 
-def make_batch(photos: Photos, noise: float, places: range, clips: Clips | None = None) -> Batch:
+def make_batch(photos: Photos, noise: float, places: range, crop: int, clips: Clips | None = None) -> Batch:
     """The pictures of some places of the row, each with its own dice: the same in any split of a batch.
 
     Where there are clips, some places take a pair of their frames.
     """
-    made = [(clips and clips.views_at(place)) or _still(photos, noise, place) for place in places]
+    made = [(clips and clips.views_at(place, crop)) or _still(photos, noise, place, crop) for place in places]
     crops, views = zip(*made, strict=True)
     together = (torch.cat(parts) for parts in zip(*map(_parts, views), strict=True))
     return Batch(torch.cat(crops), Views(*together))
 
 
-def _still(photos: Photos, noise: float, place: int) -> tuple[Tensor, Views]:
-    crop = photos.crop_at(place)[None]
-    return crop, two_views(crop, noise, _dice(photos.seed, place))
+def _still(photos: Photos, noise: float, place: int, crop: int) -> tuple[Tensor, Views]:
+    photo = photos.crop_at(place, crop)[None]
+    return photo, two_views(photo, noise, _dice(photos.seed, place))
 
 
 def batches(
     photos: Photos,
     noise: float,
-    share: range,
     steps: range,
     *,
     threads: int,
     pin: bool,
+    shape: Callable[[int], tuple[int, int]] | None = None,
+    share: Callable[[int], range] = range,
     clips: Clips | None = None,
 ) -> Iterator[Batch]:
     """The batches of these steps in order, cut down to a share of each, prepared ahead by threads.
 
-    ``pin``: for a GPU. Neither threads nor share change what a picture looks like. Closing the iterator
-    stops the threads.
+    ``shape``: how many photos a step has, ``photos.batch`` at most, and the side of their crops; those of
+    ``photos`` if None. ``share``: which of so many are wanted. ``pin``: for a GPU. Neither threads nor share
+    change what a picture looks like. Closing the iterator stops the threads.
     """
 
     def prepare(step: int) -> Batch:
-        first = step * photos.batch
-        batch = make_batch(photos, noise, range(first + share.start, first + share.stop), clips)
+        count, crop = shape(step) if shape else (photos.batch, photos.crop)
+        first, own = step * photos.batch, share(count)
+        batch = make_batch(photos, noise, range(first + own.start, first + own.stop), crop, clips)
         return batch.pinned() if pin else batch
 
     # On a GPU run the processor only loads: each thread works alone, or all would fight for the cores.

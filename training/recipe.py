@@ -24,6 +24,7 @@ class Recipe:
     steps: int = 2400  # 14 minutes on two cores with bfloat16, from the shipped styles; see ``FULL``
     batch: int = 4  # photos a step
     crop: int = 184  # pixels, square
+    large: float = 0.3  # share of the steps, the last, that see a quarter of the photos at twice the side
     style_size: int = 600  # pixels, shorter side of the painting; smaller gives finer strokes
     learning_rate: float = 3e-3  # at the peak; a short rise, then half a cosine down to 0
     input_noise: float = 0.02  # highest standard deviation, drawn anew for every photo; 0-1 scale
@@ -65,8 +66,10 @@ class Recipe:
                 raise RtstyleError(
                     f"recipe: {item.name} is {value}; the least allowed is {lowest[item.name]:g}"
                 )
-            if item.name.endswith(("weight", "noise")) and not value >= 0:
+            if item.name.endswith(("weight", "noise", "large")) and not value >= 0:
                 raise RtstyleError(f"recipe: {item.name} is {value}; it cannot be below 0")
+            if item.name == "large" and not value <= 1:
+                raise RtstyleError(f"recipe: large is {value}; it is a share of the steps, from 0 to 1")
             if isinstance(value, float) and not math.isfinite(value):
                 raise RtstyleError(f"recipe: {item.name} is {value}; it takes a finite number")
         for kind in ("style_layers", "content_layers"):
@@ -77,6 +80,17 @@ class Recipe:
             raise RtstyleError("recipe: style_layers has no layer above 0: no painting")
         if not 0 <= self.seed < 2**63:
             raise RtstyleError(f"recipe: seed is {self.seed}; allowed are whole numbers from 0 to 2**63 - 1")
+
+    def shape(self, done: int) -> tuple[int, int]:
+        """Photos of the step after so many, and the side of their crops in pixels.
+
+        Many small crops teach most for their time. But a third of one lies near its edges, and all of it
+        counts in the norms' statistics: a network that saw no others paints large pictures flatter than they
+        should be, and with a frame.
+        """
+        if done < self.steps - round(self.large * self.steps):
+            return self.batch, self.crop
+        return max(1, self.batch // 4), 2 * self.crop
 
     def measured_by(self, others: Mapping[str, str]) -> "Recipe":
         """The same with other loss networks, ``{"vgg19": "vgg16"}``: each layer at the other's own depth.

@@ -84,7 +84,8 @@ def train(
     did not help, and when nothing was learned in any step.
     """
     place = torch.device(device)
-    share = processes.share(recipe.batch)
+    for done in (0, recipe.steps - 1):  # before any work
+        processes.share(recipe.shape(done)[0])
     first = processes.rank == 0
     network = _begin(recipe, start)
     origin = {
@@ -112,7 +113,10 @@ def train(
     def ahead() -> Generator[Batch]:
         steps = range(progress.done, recipe.steps)
         pin = place.type == "cuda"
-        return batches(photos, recipe.input_noise, share, steps, threads=threads, pin=pin, clips=clips)
+        return batches(
+            photos, recipe.input_noise, steps, threads=threads, pin=pin,
+            shape=recipe.shape, share=processes.share, clips=clips,
+        )  # fmt: skip
 
     source = ahead()
     while progress.done < recipe.steps:
