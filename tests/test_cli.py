@@ -122,6 +122,7 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
         ("/ b.mp4", "'/' is no command; files come after one: rtstyle video IN OUT, image IN OUT; "),
         ("image a.jpg --frobnicate=3 b.jpg", "no option '--frobnicate'; "),
         ("video a.mp4 b.mp4 -q", "no option '-q'; "),
+        ("doctor --strokes 2", "'--strokes' is an option of video, image, live, not of doctor; "),
         ("video a.mp4 b.mp4 c.mp4", "too much: c.mp4; "),
         ("video a.mp4 b.mp4 --crf 1.5", "--crf: '1.5' is not a whole number; "),
         ("video a.mp4 b.mp4 --tour five", "--tour: 'five' is not a number; "),

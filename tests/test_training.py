@@ -468,7 +468,7 @@ def _train_in_one_of_two(rank: int, folder: Path, painting: torch.Tensor, port: 
 
 
 # Adam divides a gradient by its size, so that rounding of one near 0 shows as far as the rate goes.
-SPLIT = replace(RECIPE, batch=4, steps=4, learning_rate=1e-3, large=0.0)
+SPLIT = replace(RECIPE, batch=8, steps=4, learning_rate=1e-3, large=0.5)
 
 
 def test_two_processes_learn_what_one_learns_from_the_whole_batch(
@@ -477,6 +477,8 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
+    for path in list(folder.iterdir()):
+        shutil.copy(path, path.with_name(f"again_{path.name}"))
     out = tmp_path / "out"
     out.mkdir()
     torch.multiprocessing.spawn(_train_in_one_of_two, (folder, painting, port, out), nprocs=2)

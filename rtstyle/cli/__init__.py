@@ -94,6 +94,9 @@ class _Parser(argparse.ArgumentParser):
             strange = next((each.partition("=")[0] for each in unknown if each.startswith("-")), None)
             if strange is None:
                 command.error(f"too much: {' '.join(unknown)}")
+            others = [name for name in COMMANDS if name != options.command and strange in _options_of(name)]
+            if others:
+                command.error(f"'{strange}' is an option of {', '.join(others)}, not of {options.command}")
             command.error(_no("option", strange, command._option_string_actions))
         return options
 
@@ -135,6 +138,12 @@ def _parser(arguments: Sequence[str]) -> _Parser:
         if name in arguments:  # only the command in use is imported
             _module(name).add_arguments(command)
     return parser
+
+
+def _options_of(command: str) -> Collection[str]:
+    parser = argparse.ArgumentParser()
+    _module(command).add_arguments(parser)
+    return parser._option_string_actions
 
 
 def _module(command: str) -> ModuleType:
