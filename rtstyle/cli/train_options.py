@@ -16,8 +16,8 @@ _NUMBERS = {
     "temporal_weight": "how much steadiness in video counts",
     "style_size": "shorter side of the painting in pixels; smaller gives finer strokes",
     "steps": "of training; 750 on a processor without bfloat16, 6000 with --full",
-    "batch": "photos a step, over all processes",
-    "crop": "side of a photo's crop in pixels",
+    "batch": "photos a step, over all processes; a quarter in the last steps",
+    "crop": "side of a photo's crop in pixels; twice that in the last steps",
     "seed": "of all that is random",
 }
 _BACKBONES = ("vgg19", "vgg16", "small_vgg19")

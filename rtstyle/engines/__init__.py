@@ -94,8 +94,8 @@ def load_engine(
         return OpenVINO(network, place)
     if not measured:
         raise RtstyleError(
-            "engine int8 runs styles that were measured in 8 bits and found as good, as the shipped"
-            " NAME_fast were; 'rtstyle quantise STYLE' measures one"
+            "engine int8 runs styles that were measured in 8 bits and found as good, as the shipped swift"
+            " ones were; 'rtstyle quantise STYLE' measures one"
         )
     return OpenVINO(network, place, measured)
 
