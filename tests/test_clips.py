@@ -40,21 +40,21 @@ def clips(folder: Path) -> Clips:
 
 
 def test_some_places_take_a_pair_and_always_the_same(clips: Clips) -> None:
-    taken = [place for place in range(200) if clips.views_at(place) is not None]
+    taken = [place for place in range(200) if clips.views_at(place, CROP) is not None]
     assert 0.5 * SHARE * 200 < len(taken) < 1.6 * SHARE * 200
-    once, again = clips.views_at(taken[0]), clips.views_at(taken[0])
+    once, again = clips.views_at(taken[0], CROP), clips.views_at(taken[0], CROP)
     assert once is not None and again is not None
     assert torch.equal(once[1].second, again[1].second)
 
 
 def test_a_pair_may_be_cut_at_twice_the_side(clips: Clips) -> None:
-    place = next(place for place in range(60) if clips.views_at(place))
+    place = next(place for place in range(60) if clips.views_at(place, CROP))
     photo, views = clips.views_at(place, 2 * CROP) or pytest.fail("the same places take a pair")
     assert photo.shape == views.second.shape == (1, 3, 2 * CROP, 2 * CROP)
 
 
 def test_a_pair_is_two_crops_and_the_flow_between_them(clips: Clips) -> None:
-    pairs = [pair for place in range(60) if (pair := clips.views_at(place)) is not None]
+    pairs = [pair for place in range(60) if (pair := clips.views_at(place, CROP)) is not None]
     for photo, views in pairs:
         assert photo.shape == views.first.shape == views.second.shape == (1, 3, CROP, CROP)
         assert torch.equal(photo, views.first)

@@ -331,9 +331,9 @@ def test_the_large_crops_of_a_run_are_learned_from(run: Run, monkeypatch: pytest
     assert seen == [(4, 3, 32, 32)] * 2 + [(1, 3, 64, 64)] * 2
 
 
-def test_a_batch_whose_quarter_cannot_be_shared_is_refused_before_any_work() -> None:
+def test_a_batch_whose_quarter_cannot_be_shared_is_refused_before_any_work(run: Run) -> None:
     with pytest.raises(RtstyleError, match=r"a batch of 1 .* among 2 processes .* batch is 8 or a multiple"):
-        Processes(count=2).share(1)
+        run(replace(RECIPE, batch=4), processes=Processes(count=2))
 
 
 def test_a_batch_is_the_same_from_any_threads_and_in_any_split(folder: Path) -> None:

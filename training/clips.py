@@ -32,13 +32,13 @@ class Clips:
     """
 
     def __init__(self, folder: Path, *, crop: int, seed: int) -> None:
-        """``crop``: pixels. Raises RtstyleError for a folder without a clip that can be used."""
+        """``crop``: pixels, the usual. Raises RtstyleError for a folder without a clip that can be used."""
         check_folder(folder)
         found = (path for path in folder.rglob("*") if is_video_name(path) and path.is_file())
         self.paths = paths = sorted(found)
         if not paths:
             raise RtstyleError(f"{folder}: holds no clip (mp4, mkv, mov, webm ...)")
-        self.crop, self.seed = crop, seed
+        self.seed = seed
         self.pairs: list[Pair] = []  # frames as bytes, flow in half precision: a third of the memory
         self.skipped: dict[Path, str] = {}  # clips that gave none, and why
         for path in paths:
@@ -54,12 +54,11 @@ class Clips:
             reason = next(iter(self.skipped.values()))
             raise RtstyleError(f"none of the {len(paths)} clips in {folder} can be used; the first: {reason}")
 
-    def views_at(self, place: int, crop: int | None = None) -> tuple[Tensor, Views] | None:
+    def views_at(self, place: int, crop: int) -> tuple[Tensor, Views] | None:
         """A photo (1, 3, crop, crop) and its two views for that place; None where a still's turn is.
 
-        ``crop``: another side than usual, `LARGEST` times that at most.
+        ``crop``: pixels, `LARGEST` times the usual at most.
         """
-        crop = crop or self.crop
         random = np.random.default_rng([self.seed, place, 3])
         if random.random() >= SHARE:
             return None

@@ -27,10 +27,7 @@ class Processes:
         """This process's places in a batch. Raises RtstyleError when the batch cannot be split evenly."""
         own, rest = divmod(batch, self.count)
         if rest:
-            raise RtstyleError(
-                f"a batch of {batch} cannot be split among {self.count} processes evenly; a recipe's batch is"
-                f" {4 * self.count} or a multiple, since its last steps have a quarter of it (or large = 0)"
-            )
+            raise RtstyleError(f"a batch of {batch} cannot be split among {self.count} processes evenly")
         return range(self.rank * own, (self.rank + 1) * own)
 
     def average(self, tensors: Sequence[Tensor]) -> None:

@@ -66,9 +66,9 @@ class Recipe:
                 raise RtstyleError(
                     f"recipe: {item.name} is {value}; the least allowed is {lowest[item.name]:g}"
                 )
-            if item.name.endswith(("weight", "noise", "large")) and not value >= 0:
+            if item.name.endswith(("weight", "noise")) and not value >= 0:
                 raise RtstyleError(f"recipe: {item.name} is {value}; it cannot be below 0")
-            if item.name == "large" and not value <= 1:
+            if item.name == "large" and not 0 <= value <= 1:
                 raise RtstyleError(f"recipe: large is {value}; it is a share of the steps, from 0 to 1")
             if isinstance(value, float) and not math.isfinite(value):
                 raise RtstyleError(f"recipe: {item.name} is {value}; it takes a finite number")

@@ -84,8 +84,7 @@ def train(
     did not help, and when nothing was learned in any step.
     """
     place = torch.device(device)
-    for done in (0, recipe.steps - 1):  # before any work
-        processes.share(recipe.shape(done)[0])
+    _check_shares(recipe, processes)
     first = processes.rank == 0
     network = _begin(recipe, start)
     origin = {
@@ -165,6 +164,18 @@ def train(
     if progress.smoothed is None:
         raise RtstyleError(_gave_up("the objective was never finite", progress))
     return network.eval()
+
+
+def _check_shares(recipe: Recipe, processes: Processes) -> None:
+    """Refuse, before any work, batches that the processes cannot share evenly."""
+    try:
+        for done in (0, recipe.steps - 1):
+            processes.share(recipe.shape(done)[0])
+    except RtstyleError as error:
+        raise RtstyleError(
+            f"{error}; a recipe's batch is {4 * processes.count} or a multiple, since its last steps have a"
+            " quarter of it (or large = 0)"
+        ) from None
 
 
 def _begin(recipe: Recipe, start: Network | None) -> Network:

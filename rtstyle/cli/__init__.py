@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 from rtstyle import __version__
 from rtstyle.cli.allocator import keep_freed_memory
+from rtstyle.cli.options import checked
 from rtstyle.errors import RtstyleError, likely
 
 # Command, and what it does in a line; its module in rtstyle.cli has add_arguments and run.
@@ -76,8 +78,8 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         # argparse would say "invalid int value".
-        self.register("type", int, _whole)
-        self.register("type", float, _number)
+        self.register("type", int, partial(checked, kind=int, meaning="a whole number"))
+        self.register("type", float, partial(checked, kind=float, meaning="a number"))
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """As `parse_args`; what is none of a command's options is named before what it put out of place."""
@@ -102,20 +104,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"rtstyle: {message}; '{self.prog} --help' shows what there is\n")
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def _no(kind: str, name: str, known: Collection[str]) -> str:

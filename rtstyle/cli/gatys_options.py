@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from rtstyle.cli.options import checked
 from rtstyle.stylizers.defaults import BACKBONES
 
 BACKBONE = "vgg19"  # that measures, unless told
@@ -57,7 +58,7 @@ def check_weights(options: argparse.Namespace, names: list[str], layers: Iterabl
 
 
 def positive(text: str) -> float:
-    return _checked(text, float, lambda value: 0 <= value < math.inf, "a number from 0 up")
+    return checked(text, float, "a number from 0 up", lambda value: 0 <= value < math.inf)
 
 
 def add_number(
@@ -67,25 +68,15 @@ def add_number(
 
 
 def above_zero(text: str) -> float:
-    return _checked(text, float, lambda value: 0 < value < math.inf, "a number above 0")
+    return checked(text, float, "a number above 0", lambda value: 0 < value < math.inf)
 
 
 def finite(text: str) -> float:
-    return _checked(text, float, math.isfinite, "a number")
+    return checked(text, float, "a number", math.isfinite)
 
 
 def whole(text: str) -> int:
-    return _checked(text, int, lambda value: value >= 1, "a whole number from 1 up")
-
-
-def _checked(text: str, kind: Any, good: Any, meaning: str) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not good(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}")
-    return value
+    return checked(text, int, "a whole number from 1 up", lambda value: value >= 1)
 
 
 def numbers(text: str) -> list[float]:
@@ -97,7 +88,7 @@ def numbers(text: str) -> list[float]:
 
 def sides(text: str) -> list[int]:
     sides = [
-        _checked(part, int, lambda value: value >= 0, "a longer side in pixels") for part in text.split(",")
+        checked(part, int, "a longer side in pixels", lambda value: value >= 0) for part in text.split(",")
     ]
     return [side for side in sides if side]
 

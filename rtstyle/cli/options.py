@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +147,19 @@ def print_totals(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> No
     print_json({**total, "files": done, "failed": failed})
 
 
-def share(text: str) -> float:
+def checked(text: str, kind: type, meaning: str, good: Callable[[Any], bool] = lambda value: True) -> Any:
+    """A number; "not ``meaning``" is said of what is none, or not ``good``."""
     try:
-        value = float(text)
+        value = kind(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+        value = None
+    if value is None or not good(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}")
     return value
+
+
+def share(text: str) -> float:
+    return checked(text, float, "a number from 0 to 1", lambda value: 0 <= value <= 1)
 
 
 def vgg19_file(text: str) -> Path:
@@ -168,11 +173,5 @@ def vgg19_file(text: str) -> Path:
 def breadth(text: str) -> float:
     from rtstyle.stylizers.strokes import BROADEST, FINEST  # not before one is given: it needs PyTorch
 
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not FINEST <= value <= BROADEST:
-        allowed = f"{FINEST:g} (finer) to {BROADEST:g} (broader)"
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {allowed}")
-    return value
+    allowed = f"a number from {FINEST:g} (finer) to {BROADEST:g} (broader)"
+    return checked(text, float, allowed, lambda value: FINEST <= value <= BROADEST)

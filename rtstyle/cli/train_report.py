@@ -33,8 +33,7 @@ class Report:
     def __init__(self, options: argparse.Namespace, recipe: Recipe, shown: list[Tensor], out: Path) -> None:
         """``shown``: photos for the preview, (3, H, W) in [0, 1]; of the first process alone."""
         self._options, self._recipe, self._out = options, recipe, out
-        self._steps: list[tuple[float, float]] = []  # seconds of each, seconds it waited
-        self._images: list[int] = []  # photos of each
+        self._steps: list[tuple[float, float, int]] = []  # seconds of each, seconds it waited, its photos
         self._last: Step | None = None
         self._lost = 0  # steps that taught nothing
         self._bar = tqdm(total=recipe.steps, bar_format=BAR, disable=not shows_progress(options), leave=False)
@@ -65,8 +64,7 @@ class Report:
             self.tell(f"going on from step {step.number - 1}")
             self._bar.initial = self._bar.n = step.number - 1
         self._last = step
-        self._steps.append((step.seconds, step.waited))
-        self._images.append(self._recipe.shape(step.number - 1)[0])
+        self._steps.append((step.seconds, step.waited, self._recipe.shape(step.number - 1)[0]))
         self._lost += step.skipped
         if step.note:
             self.tell(f"step {step.number}: {step.note}")
@@ -75,7 +73,7 @@ class Report:
         self._bar.set_postfix_str(f"{speed:.1f} images/s  {terms}", refresh=False)
         self._bar.update(step.number - self._bar.n)
         if self._bar.disable and (step.number % EVERY == 0 or step.number == step.of):
-            recent = [seconds for seconds, _ in self._steps[-EVERY:]]
+            recent = [seconds for seconds, *_ in self._steps[-EVERY:]]
             left = (step.of - step.number) * sum(recent) / len(recent) / 60  # all steps take about as long
             self.tell(f"step {step.number}/{step.of}  {terms}  {speed:.1f} images/s  {left:.0f} min left")
         for listener in self._listeners:
@@ -98,8 +96,8 @@ class Report:
         return hear
 
     def summary(self) -> dict[str, Any]:
-        seconds, waited = (
-            (sum(column) for column in zip(*self._steps, strict=True)) if self._steps else (0, 0)
+        seconds, waited, _ = (
+            (sum(column) for column in zip(*self._steps, strict=True)) if self._steps else (0, 0, 0)
         )
         last = self._last
         return {
@@ -125,4 +123,5 @@ class Report:
 
     def _images_per_second(self, steps: int) -> float:
         """Over the last so many steps."""
-        return sum(self._images[-steps:]) / (sum(seconds for seconds, _ in self._steps[-steps:]) or 1)
+        recent = self._steps[-steps:]
+        return sum(photos for *_, photos in recent) / (sum(seconds for seconds, *_ in recent) or 1)
