@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rtstyle.benchmark import stages
+from rtstyle.benchmark import candidates, stages
 from rtstyle.benchmark.candidates import _turns, load_candidates
 from rtstyle.benchmark.ceiling import ceilings, flop_of
 from rtstyle.benchmark.energy import Energy
@@ -37,6 +38,7 @@ from rtstyle.benchmark.plain import Plain, PlainNetwork
 from rtstyle.benchmark.plot import draw_speeds
 from rtstyle.benchmark.scene import Scene, laid_out, there_and_back
 from rtstyle.benchmark.stages import (
+    LEAST,
     _to_rgb_there,
     converter,
     decoding,
@@ -130,6 +132,19 @@ def test_of_one_size_no_cost_is_fitted() -> None:
     runs = [{"style": "a", "engine": "eager", "network": {"fps": {"median": fps}}} for fps in (100.0, 90.0)]
     sizes = [{"pixels": 1000, "runs": runs}, {"pixels": 1000, "runs": runs}]
     assert linear_fits(sizes) == []
+
+
+@pytest.mark.parametrize(("taken", "runs"), [([10, 20, 30, 30], 3), ([None, None], 1), (range(1, 99), 6)])
+def test_warm_is_what_takes_no_more_memory(
+    taken: Iterable[int | None], runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (candidate,), _ = load_candidates(["tiny"], ["eager"], "cpu")
+    candidate.stylizer = SimpleNamespace()  # frame by frame
+    sizes, lengths = iter(taken), []
+    monkeypatch.setattr(candidates, "highest", lambda: next(sizes))
+    monkeypatch.setattr(candidates, "run", lambda source, *ends: lengths.append(source.info.length))
+    candidate.warm_up(Scene(frames(LEAST), Path()), seconds=0)
+    assert lengths == [LEAST] * runs + [LEAST]  # and one more for a better estimate
 
 
 def test_styles_of_one_name_are_two(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rtstyle.benchmark.ceiling import name_of
+from rtstyle.benchmark.memory import highest
 from rtstyle.benchmark.plain import BYTES_PER_PIXEL, Plain, load_plain
 from rtstyle.benchmark.scene import RATE, Scene
 from rtstyle.benchmark.stages import LEAST, Kept, settle
@@ -23,6 +24,7 @@ from rtstyle.styles import load_style, style_name
 from rtstyle.stylizers.loading import load_stylizer
 
 PLAIN = "plain"  # stands for a style's name
+_WARMING = 6  # runs at most until memory has stopped growing
 
 
 @dataclass(slots=True)
@@ -64,8 +66,13 @@ class Candidate:
             self.images, self.frames = kept.images, _turns(seconds * frames / took, at_once)
             return took
 
-        restyle(at_once)
-        restyle(_turns(0, at_once))
+        # The first frames take memory, whose pages cost as much to clear as a picture to restyle.
+        taken = highest()
+        for _ in range(_WARMING):
+            restyle(_turns(0, at_once))
+            before, taken = taken, highest()
+            if not before or not taken or taken < 1.01 * before:
+                break
         if self.frames > len(self.images):  # fast: a better estimate, and more pictures to encode
             restyle(min(self.frames, _turns(len(scene.held), at_once)))
 

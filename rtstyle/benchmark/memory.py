@@ -20,6 +20,11 @@ def available() -> int | None:
     return _field(Path("/proc/meminfo"), "MemAvailable")
 
 
+def highest() -> int | None:
+    """Bytes that this process has had at most; None where the system does not say."""
+    return _field(Path("/proc/self/status"), "VmHWM")
+
+
 class Peak(NamedTuple):
     """Bytes that a process had at most; None where that cannot be known."""
 

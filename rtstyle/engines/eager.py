@@ -6,14 +6,15 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from rtstyle.engines import planes
 from rtstyle.engines.tiles import in_tiles
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak, to_bytes, to_float
 from rtstyle.networks import Network
-from rtstyle.networks.blocks import InstanceNorm, ReflectConv
+from rtstyle.networks.blocks import Enlarge, Halves, InstanceNorm, Recolor, ReflectConv
 from rtstyle.style_file import check_tensors
 
 MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
@@ -62,9 +63,14 @@ class Eager:
         for part in self.network.modules():
             if isinstance(part, InstanceNorm | ReflectConv):
                 part.kernel = None  # what another engine does with its own is nothing of this one's
-            elif isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1):
+            elif isinstance(part, Halves):
+                part.kernel = planes.halves if device.type == "cpu" else None
+            elif isinstance(part, Enlarge):
+                part.kernel = planes.enlarge if device.type == "cpu" else None
+            elif isinstance(part, Recolor):
+                part.kernel = planes.recolor if device.type == "cpu" else None
                 # Both layouts are the same here but for the strides noted, and those of channels_last
-                # send a picture that comes in planes through a convolution twelve times as slow.
+                # ask for a picture in channels_last.
                 part.weight.data = part.weight.data.flatten(1)[..., None, None]
 
     def __call__(self, image: Tensor) -> Tensor:

@@ -84,6 +84,58 @@ def reflect(features: Tensor, width: int) -> Tensor:
     return F.pad(features, (width,) * 4, mode="reflect")
 
 
+class Halves(nn.Module):
+    """(B, C, H, W) to its pixels at half the resolution, (B, 4C, H/2, W/2), and to those smoothed once more.
+
+    Both without detail finer than their grid, and in channels_last.
+
+    Attributes:
+        kernel: does all of it where an engine has something faster for its device.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        if self.kernel is not None:
+            return self.kernel(image)
+        # With three or twelve channels whatever is no convolution runs in half the time plane by plane.
+        pixels = unshuffle(smooth(image.contiguous()))
+        smoothed = smooth(pixels).contiguous(memory_format=torch.channels_last)
+        return pixels.contiguous(memory_format=torch.channels_last), smoothed
+
+
+class Recolor(nn.Conv2d):
+    """Each pixel's colours weighted anew, by a convolution of size 1 without bias.
+
+    Attributes:
+        kernel: computes it where an engine has something faster for its device; called as (image, weight).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 1, bias=False)
+        self.kernel: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image) if self.kernel is None else self.kernel(image, self.weight)
+
+
+class Enlarge(nn.Module):
+    """Bilinear enlargement by 2: (B, C, H, W) to (B, C, 2H, 2W).
+
+    Attributes:
+        kernel: does it where an engine has something faster for its device; as `enlarge`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: Callable[[Tensor], Tensor] | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        return enlarge(features) if self.kernel is None else self.kernel(features)
+
+
 class InstanceNorm(nn.GroupNorm):
     """Instance normalisation with scale and shift (Ulyanov 2016), as a group norm of one channel a group.
 

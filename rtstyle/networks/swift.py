@@ -7,15 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtstyle.networks.blocks import (
+    Enlarge,
+    Halves,
     InstanceNorm,
     Network,
+    Recolor,
     ReflectConv,
     ResidualBlock,
-    enlarge,
     icnr_,
     shuffle,
     smooth,
-    unshuffle,
 )
 
 
@@ -61,11 +62,13 @@ class Swift(Network):
         )
         self.reach = 35 + 2 * (4 * quarter_blocks + 8 * eighth_blocks)
         pixels = 3 * 2 * 2
+        self.halves = Halves()
         self.down1 = ReflectConv(pixels, quarter, 3, stride=2)
         self.down1_norm = InstanceNorm(quarter)
         self.down2 = ReflectConv(quarter, eighth, 3, stride=2)
         self.down2_norm = InstanceNorm(eighth)
         self.eighth_blocks = nn.Sequential(*(ResidualBlock(eighth) for _ in range(eighth_blocks)))
+        self.enlarge = Enlarge()
         self.up1 = ReflectConv(eighth, quarter, 3)
         self.up1_norm = InstanceNorm(quarter)
         self.quarter_blocks = nn.Sequential(*(ResidualBlock(quarter) for _ in range(quarter_blocks)))
@@ -76,23 +79,20 @@ class Swift(Network):
         icnr_(self.out.conv2d.weight, 2)
         nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
         # Instance norm forgets a picture's own brightness and contrast; this way past it remembers them.
-        self.skip = nn.Conv2d(3, 3, 1, bias=False)
+        self.skip = Recolor(3)
         nn.init.zeros_(self.skip.weight)
 
     def restyle(self, image: Tensor) -> Tensor:
-        # With three or twelve channels whatever is no convolution runs in half the time plane by plane.
-        image = image.contiguous()
-        pixels = unshuffle(smooth(image))  # (B, 12, H/2, W/2)
-        before = smooth(pixels).contiguous(memory_format=torch.channels_last)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        image = image.contiguous()  # three channels take half the time plane by plane
+        pixels, before = self.halves(image)  # (B, 12, H/2, W/2)
         before = self.down1_norm(self.down1(before), relu=True)  # (B, quarter, H/4, W/4)
         inner = self.down2_norm(self.down2(smooth(before)), relu=True)  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
-        after = F.relu_(self.up1_norm(self.up1(enlarge(inner))) + before)
+        after = F.relu_(self.up1_norm(self.up1(self.enlarge(inner))) + before)
         after = self.quarter_blocks(after)
         # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same. Parts
         # padded before they are joined are copied once less, at the step that needs most memory.
-        parts = [self.up2.pad(enlarge(self.narrow(after))), self.up2.pad(pixels)]
+        parts = [self.up2.pad(self.enlarge(self.narrow(after))), self.up2.pad(pixels)]
         del pixels, before, inner, after
         joined = self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1)), relu=True)  # (B, half, H/2, W/2)
         del parts
