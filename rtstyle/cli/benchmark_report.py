@@ -19,7 +19,8 @@ def opening_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"rtstyle {machine['rtstyle']}, {', '.join(versions)}"
     if result["energy_of"]:
         yield f"energy is that of the {' and the '.join(result['energy_of'])}, with whatever else runs there"
-    yield f"{result['input']}; {result['rounds']} rounds of about {result['seconds']:g} s each"
+    rounds = f"{result['rounds']} round{'s' * (result['rounds'] != 1)}"
+    yield f"{result['input']}; {rounds} of about {result['seconds']:g} s a run"
 
 
 def size_lines(size: dict[str, Any]) -> Iterator[str]:

@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from rtstyle.networks.blocks import smooth, unshuffle
+from rtstyle.networks.blocks import shuffle, smooth, unshuffle
 
 _BAND = 49_152  # pixels at half resolution at once: 2.4 MB, which a core's or the shared cache holds
-_MARGIN = 2  # rows there that smoothing twice takes from beyond a band
 
 
 def halves(image: Tensor) -> tuple[Tensor, Tensor]:
-    """As `blocks.Halves` does, to the bit, a band of rows at a time.
-
-    What one operation leaves in the cache the next one finds there: at 3840x2160 half the time.
-    """
+    """As `blocks.Halves` does, to the bit, a band at a time."""
     count, channels, height, width = image.shape
     image = image.contiguous()
     shape = (count, 4 * channels, height // 2, width // 2)
     pixels = torch.empty(shape, dtype=image.dtype, memory_format=torch.channels_last)
     smoothed = torch.empty_like(pixels)
-    rows = max(_MARGIN, _BAND // shape[3])
-    for top in range(0, shape[2], rows):
-        bottom = min(top + rows, shape[2])
-        first, last = max(0, top - _MARGIN), min(shape[2], bottom + _MARGIN)
+    for rows, first, last in _bands(shape[2], shape[3], margin=2):
         band = unshuffle(smooth(image[:, :, 2 * first : 2 * last]))
-        own = slice(top - first, bottom - first)
-        pixels[:, :, top:bottom] = band[:, :, own]
-        smoothed[:, :, top:bottom] = smooth(band)[:, :, own]
+        own = slice(rows.start - first, rows.stop - first)
+        pixels[:, :, rows] = band[:, :, own]
+        smoothed[:, :, rows] = smooth(band)[:, :, own]
     return pixels, smoothed
 
 
-def enlarge(features: Tensor) -> Tensor:
-    """As `blocks.enlarge`, to rounding: rows between rows, then columns between columns; in channels_last.
+def _bands(height: int, width: int, margin: int) -> Iterator[tuple[slice, int, int]]:
+    """Rows of a picture in bands, and the first and last of what each depends on: ``margin`` more, if there.
 
-    PyTorch's takes one thread for each picture, however many there are.
+    What one operation leaves in the cache the next one finds there: at 3840x2160 half the time.
+    """
+    step = max(1, _BAND // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        yield slice(top, bottom), max(0, top - margin), min(height, bottom + margin)
+
+
+def upward(features: Tensor, beside: Tensor | None, border: int) -> Tensor:
+    """As `blocks.Upward`, to rounding: rows between rows, then columns between columns, where they belong.
+
+    PyTorch's own enlargement takes one thread for each picture, however many there are; padding and joining
+    copy all of it twice more.
     """
     count, channels, height, width = features.shape
     cells = features.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
     tall = cells.new_empty(count, height, 2, width, channels)
     _between(cells, tall, 1)
-    wide = cells.new_empty(count, 2 * height, width, 2, channels)
+    others = 0 if beside is None else beside.shape[1]
+    result = torch.empty(
+        (count, channels + others, 2 * (height + border), 2 * (width + border)),
+        dtype=features.dtype,
+        memory_format=torch.channels_last,
+    )
+    inner = result[:, :, border:-border, border:-border]
+    wide = inner[:, :channels].permute(0, 2, 3, 1).unflatten(2, (width, 2))
     _between(tall.view(count, 2 * height, width, channels), wide, 2)
-    return wide.view(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+    if beside is not None:
+        inner[:, channels:] = beside
+    _mirror(result, 3, border)
+    _mirror(result, 2, border)  # whole rows, with what is beside them
+    return result
 
 
 def _between(values: Tensor, result: Tensor, axis: int) -> None:
@@ -57,16 +75,29 @@ def _between(values: Tensor, result: Tensor, axis: int) -> None:
     late.narrow(axis, length - 1, 1).copy_(values.narrow(axis, length - 1, 1))
 
 
-def recolor(image: Tensor, weight: Tensor) -> Tensor:
-    """(B, C, H, W) in planes, by ``weight`` (D, C, 1, 1) to (B, D, H, W), as a convolution of size 1 does.
+def _mirror(padded: Tensor, axis: int, border: int) -> None:
+    """Fill the border along an axis with what lies as far within, the edge itself not repeated."""
+    last = padded.shape[axis] - 1
+    for step in range(1, border + 1):
+        for edge, inward in ((border, step), (last - border, -step)):
+            padded.select(axis, edge - inward).copy_(padded.select(axis, edge + inward))
 
-    By sums of planes: PyTorch's convolution of three takes nine times as long with two threads as with one.
+
+def outward(features: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    """As `blocks.Outward`, to rounding, a band at a time.
+
+    Colours by sums of planes: PyTorch's convolution of three takes nine times as long with two threads as
+    with one.
     """
-    count, _, height, width = image.shape
-    result = image.new_empty(count, len(weight), height, width)
-    first, *others = image.unbind(1)
-    for plane, shares in zip(result.unbind(1), weight.flatten(1), strict=True):
-        torch.mul(first, shares[0], out=plane)
-        for other, share in zip(others, shares[1:], strict=True):
-            plane.addcmul_(other, share)
+    result = torch.empty_like(image, memory_format=torch.contiguous_format)
+    for rows, first, last in _bands(features.shape[2], features.shape[3], margin=1):
+        drawn = smooth(shuffle(features[:, :, first:last]))[:, :, 2 * (rows.start - first) :]
+        own = slice(2 * rows.start, 2 * rows.stop)
+        red, *others = image[:, :, own].unbind(1)
+        for plane, onto, shares in zip(
+            result[:, :, own].unbind(1), drawn.unbind(1), weight.flatten(1), strict=True
+        ):
+            torch.addcmul(onto[:, : plane.shape[1]], red, shares[0], out=plane)
+            for other, share in zip(others, shares[1:], strict=True):
+                plane.addcmul_(other, share)
     return result

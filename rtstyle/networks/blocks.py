@@ -106,34 +106,44 @@ class Halves(nn.Module):
         return pixels.contiguous(memory_format=torch.channels_last), smoothed
 
 
-class Recolor(nn.Conv2d):
-    """Each pixel's colours weighted anew, by a convolution of size 1 without bias.
+class Upward(nn.Module):
+    """What a convolution on the way up reads: features enlarged by 2, others of that size beside them.
 
     Attributes:
-        kernel: computes it where an engine has something faster for its device; called as (image, weight).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 1, bias=False)
-        self.kernel: Callable[[Tensor, Tensor], Tensor] | None = None
-
-    def forward(self, image: Tensor) -> Tensor:
-        return super().forward(image) if self.kernel is None else self.kernel(image, self.weight)
-
-
-class Enlarge(nn.Module):
-    """Bilinear enlargement by 2: (B, C, H, W) to (B, C, 2H, 2W).
-
-    Attributes:
-        kernel: does it where an engine has something faster for its device; as `enlarge`.
+        kernel: does all of it where an engine has something faster for its device; called as (features,
+            beside, width of the border).
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernel: Callable[[Tensor], Tensor] | None = None
+        self.kernel: Callable[[Tensor, Tensor | None, int], Tensor] | None = None
 
-    def forward(self, features: Tensor) -> Tensor:
-        return enlarge(features) if self.kernel is None else self.kernel(features)
+    def forward(self, features: Tensor, conv: ReflectConv, beside: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) and (B, D, 2H, 2W) to (B, C + D, 2H, 2W), with the border ``conv`` needs."""
+        if self.kernel is not None:
+            return self.kernel(features, beside, conv.padding)
+        enlarged = conv.pad(enlarge(features))
+        # Padded before they are joined they are copied once less, at the step that needs most memory.
+        return enlarged if beside is None else torch.cat([enlarged, conv.pad(beside)], dim=1)
+
+
+class Outward(nn.Module):
+    """Features to a picture of twice the size, and added to it another picture's colours, weighted anew.
+
+    Attributes:
+        kernel: does all of it where an engine has something faster for its device; called as (features,
+            image, weight of the convolution).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+
+    def forward(self, features: Tensor, image: Tensor, conv: nn.Conv2d) -> Tensor:
+        """(B, 12, H, W) and (B, 3, 2H, 2W), through a convolution of size 1 without bias, to the latter."""
+        if self.kernel is not None:
+            return self.kernel(features, image, conv.weight)
+        return smooth(shuffle(features)) + conv(image)
 
 
 class InstanceNorm(nn.GroupNorm):

@@ -2,20 +2,18 @@
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtstyle.networks.blocks import (
-    Enlarge,
     Halves,
     InstanceNorm,
     Network,
-    Recolor,
+    Outward,
     ReflectConv,
     ResidualBlock,
+    Upward,
     icnr_,
-    shuffle,
     smooth,
 )
 
@@ -68,7 +66,7 @@ class Swift(Network):
         self.down2 = ReflectConv(quarter, eighth, 3, stride=2)
         self.down2_norm = InstanceNorm(eighth)
         self.eighth_blocks = nn.Sequential(*(ResidualBlock(eighth) for _ in range(eighth_blocks)))
-        self.enlarge = Enlarge()
+        self.upward = Upward()
         self.up1 = ReflectConv(eighth, quarter, 3)
         self.up1_norm = InstanceNorm(quarter)
         self.quarter_blocks = nn.Sequential(*(ResidualBlock(quarter) for _ in range(quarter_blocks)))
@@ -79,8 +77,9 @@ class Swift(Network):
         icnr_(self.out.conv2d.weight, 2)
         nn.init.constant_(self.out.conv2d.get_parameter("bias"), 0.5)  # mid gray: training starts in range
         # Instance norm forgets a picture's own brightness and contrast; this way past it remembers them.
-        self.skip = Recolor(3)
+        self.skip = nn.Conv2d(3, 3, 1, bias=False)
         nn.init.zeros_(self.skip.weight)
+        self.outward = Outward()
 
     def restyle(self, image: Tensor) -> Tensor:
         image = image.contiguous()  # three channels take half the time plane by plane
@@ -88,12 +87,11 @@ class Swift(Network):
         before = self.down1_norm(self.down1(before), relu=True)  # (B, quarter, H/4, W/4)
         inner = self.down2_norm(self.down2(smooth(before)), relu=True)  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
-        after = F.relu_(self.up1_norm(self.up1(self.enlarge(inner))) + before)
+        after = F.relu_(self.up1_norm(self.up1.conv2d(self.upward(inner, self.up1))) + before)
         after = self.quarter_blocks(after)
-        # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same. Parts
-        # padded before they are joined are copied once less, at the step that needs most memory.
-        parts = [self.up2.pad(self.enlarge(self.narrow(after))), self.up2.pad(pixels)]
+        # Narrowing before the enlargement costs a quarter of narrowing after it, and is the same.
+        joined = self.upward(self.narrow(after), self.up2, beside=pixels)
         del pixels, before, inner, after
-        joined = self.up2_norm(self.up2.conv2d(torch.cat(parts, dim=1)), relu=True)  # (B, half, H/2, W/2)
-        del parts
-        return smooth(shuffle(self.out(joined))) + self.skip(image)
+        joined = self.up2.conv2d(joined)
+        joined = self.up2_norm(joined, relu=True)  # (B, half, H/2, W/2)
+        return self.outward(self.out(joined), image, self.skip)
