@@ -19,7 +19,7 @@ from rtstyle.networks.blocks import Halves, InstanceNorm, Outward, ReflectConv, 
 from rtstyle.style_file import check_tensors
 
 MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
-# Bytes on a processor that one picture may take: 17 million pixels in swift, 3.9 in johnson. Larger ones are
+# Bytes on a processor that one picture may take: 28 million pixels in swift, 3.9 in johnson. Larger ones are
 # restyled in tiles, of half as much.
 LARGEST = 2**32
 _KERNELS: dict[type, Any] = {Halves: planes.halves, Upward: planes.upward, Outward: planes.outward}

@@ -37,7 +37,7 @@ class Swift(Network):
     name: ClassVar[str] = "swift"
     multiple_of: ClassVar[int] = 8
     supports_half: ClassVar[bool] = True
-    bytes_per_pixel: ClassVar[int] = 250
+    bytes_per_pixel: ClassVar[int] = 150
 
     def __init__(
         self,
