@@ -6,7 +6,7 @@ import torch
 from rtstyle.engines import planes
 from rtstyle.engines.eager import Eager
 from rtstyle.networks import build
-from rtstyle.networks.blocks import Halves, Outward, ReflectConv, Upward
+from rtstyle.networks.blocks import Downward, Outward, ReflectConv, Upward
 
 SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}
 
@@ -18,7 +18,7 @@ def test_halves_in_bands_are_those_of_the_whole_to_the_bit(
 ) -> None:
     monkeypatch.setattr(planes, "_BAND", band)
     images = torch.rand(2, 3, height, width)
-    for own, plain in zip(planes.halves(images), Halves()(images), strict=True):
+    for own, plain in zip(planes.downward(images), Downward()(images), strict=True):
         assert torch.equal(own, plain)
         assert own.is_contiguous(memory_format=torch.channels_last)
 
@@ -54,7 +54,7 @@ def test_outward_is_shuffled_and_smoothed_and_has_the_pictures_colours(
 def test_they_are_the_processors_engines_and_leave_the_network_as_it_was() -> None:
     network = build("swift", SMALL)
     inner = Eager(network, torch.device("cpu")).network
-    ways = {Halves: planes.halves, Upward: planes.upward, Outward: planes.outward}
+    ways = {Downward: planes.downward, Upward: planes.upward, Outward: planes.outward}
     for kind, way in ways.items():
         assert [each.kernel for each in inner.modules() if isinstance(each, kind)] == [way]
         assert [each.kernel for each in network.modules() if isinstance(each, kind)] == [None]

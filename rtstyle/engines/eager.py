@@ -15,14 +15,14 @@ from rtstyle.engines.tiles import in_tiles
 from rtstyle.errors import RtstyleError
 from rtstyle.frame import peak, to_bytes, to_float
 from rtstyle.networks import Network
-from rtstyle.networks.blocks import Halves, InstanceNorm, Outward, ReflectConv, Upward
+from rtstyle.networks.blocks import Downward, InstanceNorm, Outward, ReflectConv, Upward
 from rtstyle.style_file import check_tensors
 
 MEMORY = 2**31  # bytes that frames restyled at once may take beside each other
 # Bytes on a processor that one picture may take: 28 million pixels in swift, 3.9 in johnson. Larger ones are
 # restyled in tiles, of half as much.
 LARGEST = 2**32
-_KERNELS: dict[type, Any] = {Halves: planes.halves, Upward: planes.upward, Outward: planes.outward}
+_KERNELS: dict[type, Any] = {Downward: planes.downward, Upward: planes.upward, Outward: planes.outward}
 _CPU_IS_FULL = "can't allocate memory"  # PyTorch's RuntimeError there, where a GPU's has a class of its own
 
 
@@ -63,7 +63,7 @@ class Eager:
         own = copy.deepcopy(network).eval().requires_grad_(False)
         self.network = own.to(device, self.dtype).to(memory_format=torch.channels_last)
         for part in self.network.modules():
-            if isinstance(part, InstanceNorm | ReflectConv | Halves | Upward | Outward):
+            if isinstance(part, InstanceNorm | ReflectConv | Downward | Upward | Outward):
                 # Of its own, or None: what another engine does with its is nothing of this one's.
                 part.kernel = _KERNELS.get(type(part)) if device.type == "cpu" else None
             elif isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1):

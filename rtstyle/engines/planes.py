@@ -12,8 +12,8 @@ from rtstyle.networks.blocks import shuffle, smooth, unshuffle
 _BAND = 49_152  # pixels at half resolution at once: 2.4 MB, which a core's or the shared cache holds
 
 
-def halves(image: Tensor) -> tuple[Tensor, Tensor]:
-    """As `blocks.Halves` does, to the bit, a band at a time."""
+def downward(image: Tensor) -> tuple[Tensor, Tensor]:
+    """As `blocks.Downward` does, to the bit, a band at a time."""
     count, channels, height, width = image.shape
     image = image.contiguous()
     shape = (count, 4 * channels, height // 2, width // 2)

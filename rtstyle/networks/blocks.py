@@ -84,10 +84,8 @@ def reflect(features: Tensor, width: int) -> Tensor:
     return F.pad(features, (width,) * 4, mode="reflect")
 
 
-class Halves(nn.Module):
-    """(B, C, H, W) to its pixels at half the resolution, (B, 4C, H/2, W/2), and to those smoothed once more.
-
-    Both without detail finer than their grid, and in channels_last.
+class Downward(nn.Module):
+    """A picture to half its resolution without detail finer than that grid, and the same smoothed once more.
 
     Attributes:
         kernel: does all of it where an engine has something faster for its device.
@@ -98,6 +96,7 @@ class Halves(nn.Module):
         self.kernel: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) to two of (B, 4C, H/2, W/2), in channels_last."""
         if self.kernel is not None:
             return self.kernel(image)
         # With three or twelve channels whatever is no convolution runs in half the time plane by plane.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rtstyle.networks.blocks import (
-    Halves,
+    Downward,
     InstanceNorm,
     Network,
     Outward,
@@ -60,7 +60,7 @@ class Swift(Network):
         )
         self.reach = 35 + 2 * (4 * quarter_blocks + 8 * eighth_blocks)
         pixels = 3 * 2 * 2
-        self.halves = Halves()
+        self.downward = Downward()
         self.down1 = ReflectConv(pixels, quarter, 3, stride=2)
         self.down1_norm = InstanceNorm(quarter)
         self.down2 = ReflectConv(quarter, eighth, 3, stride=2)
@@ -83,7 +83,7 @@ class Swift(Network):
 
     def restyle(self, image: Tensor) -> Tensor:
         image = image.contiguous()  # three channels take half the time plane by plane
-        pixels, before = self.halves(image)  # (B, 12, H/2, W/2)
+        pixels, before = self.downward(image)  # (B, 12, H/2, W/2)
         before = self.down1_norm(self.down1(before), relu=True)  # (B, quarter, H/4, W/4)
         inner = self.down2_norm(self.down2(smooth(before)), relu=True)  # (B, eighth, H/8, W/8)
         inner = self.eighth_blocks(inner)
