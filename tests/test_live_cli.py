@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rtstyle.cli import live, main
+from rtstyle.cli.live_inputs import camera_of, palette_of
 from rtstyle.frame import Frame, Source, VideoInfo
 from rtstyle.live import window
 from rtstyle.live.session import LiveSession
@@ -68,7 +69,7 @@ def test_equal_weights_are_a_mix_and_names_alone_are_none() -> None:
         options = argparse.Namespace(
             style=asked, strength=1.0, device="cpu", engine="eager", strokes=1.0, canvas=0.0
         )
-        palette, names, _ = live._palette(options)
+        palette, names, _ = palette_of(options)
         assert (palette.name, names) == (begins, ["aa", "bb"])
 
 
@@ -84,7 +85,7 @@ def test_the_rate_asked_for_is_asked_of_a_browser_too() -> None:
     parser = argparse.ArgumentParser()
     live.add_arguments(parser)
     options = parser.parse_args(["--camera", "browser", "--fps", "60", "--camera-size", "5760x2880"])
-    assert live._source(options, True).info.rate == 60
+    assert camera_of(options, True).info.rate == 60
 
 
 def test_nothing_is_opened_where_the_recording_cannot_be(clip: Path, tmp_path: Path) -> None:
