@@ -45,6 +45,7 @@ class Summary:
     height: int
     style: str  # its name; a:0.6+b:0.4 for a mix, a>b>c for a tour
     engine: str = ""  # what ran the network; empty for a stylizer of the caller's own
+    strokes: float = 1.0  # how many times as broad as the network paints them
     waiting: dict[str, float] = field(default_factory=dict)  # seconds the loop spent in each stage
     notes: list[str] = field(default_factory=list)  # what was changed or lost on the way
 
@@ -62,7 +63,7 @@ def stylize_image(
     *,
     style: Pathlike | None = None,
     strength: float = 1.0,
-    strokes: float = 1.0,
+    strokes: float | None = None,
     canvas: float = CANVAS,
     device: str = "auto",
     engine: str = "auto",
@@ -102,6 +103,7 @@ def stylize_image(
         height=styled.image.shape[1],
         style=_style_name(stylizer),
         engine=_engine_name(stylizer),
+        strokes=_strokes(stylizer, styled.image.shape[2], styled.image.shape[1]),
         waiting={stage: clock[i + 1] - clock[i] for i, stage in enumerate(("read", "stylize", "write"))},
         notes=notes,
     )
@@ -113,7 +115,7 @@ def stylize_video(
     *,
     style: Pathlike | None = None,
     strength: float = 1.0,
-    strokes: float = 1.0,
+    strokes: float | None = None,
     canvas: float = 0.0,
     device: str = "auto",
     engine: str = "auto",
@@ -202,6 +204,7 @@ def stylize_video(
         height=sink.size[1],
         style=_style_name(stylizer),
         engine=_engine_name(stylizer),
+        strokes=_strokes(stylizer, frames.info.width, frames.info.height),
         waiting=done.waiting,
         notes=[*frames.notes, *sink.notes, *_engine_notes(stylizer)],
     )
@@ -234,9 +237,19 @@ def _engine_notes(stylizer: Stylizer) -> list[str]:
     return list(getattr(_engine(stylizer), "notes", ()))
 
 
+def _strokes(stylizer: Stylizer, width: int, height: int) -> float:
+    painter = _painter(stylizer)
+    return painter.strokes_at(width, height) if painter is not None else 1.0
+
+
 def _engine(stylizer: Stylizer) -> Engine | None:
+    painter = _painter(stylizer)
+    return painter.engine if painter is not None else None
+
+
+def _painter(stylizer: Stylizer) -> FeedForward | None:
     stylizer = stylizer.palette if isinstance(stylizer, Tour) else stylizer
-    return stylizer.engine if isinstance(stylizer, FeedForward) else None
+    return stylizer if isinstance(stylizer, FeedForward) else None
 
 
 def _device(stylizer: Stylizer | None, name: str) -> torch.device | None:

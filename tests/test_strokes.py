@@ -1,5 +1,6 @@
 """Broader and finer strokes: what size is restyled, what comes back, and that edges stay sharp."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -103,6 +104,25 @@ def test_a_stylizer_restyles_smaller_and_needs_as_many_threads_as_that() -> None
     assert result[0, :, 4].float().mean() > result[1, :, 4].float().mean()
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "strokes"),
+    [(48, 32, 1), (1280, 720, 1), (899, 2000, 1), (900, 2000, 2), (1920, 1080, 2), (3840, 2160, 4),
+     (4032, 3024, 5), (20000, 20000, 16)],
+)  # fmt: skip
+def test_strokes_suit_the_size_unless_told_otherwise(width: int, height: int, strokes: float) -> None:
+    assert FeedForward(Inverse()).strokes_at(width, height) == strokes
+    assert FeedForward(Inverse(), strokes=3).strokes_at(width, height) == 3
+
+
+def test_a_large_picture_is_painted_smaller(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), np.zeros((900, 920, 3), np.uint8))
+    for asked, strokes in ((), 2.0), (("--strokes", "auto"), 2.0), (("--strokes", "1"), 1.0):
+        where = [str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--overwrite", "--json", "--quiet"]
+        assert main(["image", *where, *asked]) == 0
+        summary = json.loads(capsys.readouterr().out)
+        assert (summary["strokes"], summary["width"], summary["height"]) == (strokes, 920, 900)
+
+
 @pytest.mark.parametrize("strokes", [0.2, 17, 0, -1, float("nan")])
 def test_strokes_that_cannot_be_painted_are_refused(strokes: float) -> None:
     with pytest.raises(RtstyleError, match=r"strokes are .*0\.25 \(finer\) to 16"):
@@ -125,7 +145,7 @@ def test_wrong_strokes_on_the_command_line_are_wrong_usage(capsys: pytest.Captur
     with pytest.raises(SystemExit) as stop:
         main(["image", "a.png", "b.png", "--strokes", "0"])
     assert stop.value.code == 2
-    assert "'0' is not a number from 0.25 (finer) to 16 (broader)" in capsys.readouterr().err
+    assert "'0' is not a number from 0.25 (finer) to 16 (broader), or auto" in capsys.readouterr().err
 
 
 def test_scaling_keeps_colours_and_comes_back() -> None:

@@ -101,7 +101,7 @@ def load_candidates(
         network = load_style(style)[1]
         for engine in engines or ENGINES:
             try:
-                stylizer = load_stylizer(style, device=device, engine=engine)
+                stylizer = load_stylizer(style, device=device, engine=engine, strokes=1)
             except RtstyleError as error:
                 notes.append(f"{name} by {engine} is left out: {error}")
                 continue

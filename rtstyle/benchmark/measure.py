@@ -134,7 +134,7 @@ def _peaks(scene: Scene, candidates: Sequence[Candidate], tell: Tell, note: Tell
         try:
             peaks[each.label] = peak_of(
                 ["video", scene.clip, scene.output, "--overwrite", "--quiet",
-                 "--style", each.style, "--engine", each.engine, "--device", device]
+                 "--strokes", "1", "--style", each.style, "--engine", each.engine, "--device", device]
             )  # fmt: skip
         except RtstyleError as error:
             note(f"{scene.name}: {each.label}: {error}")

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         canvas=CANVAS,
         unasked=f"{LIVE_STYLE} and others it mixes with",
         several="to begin with; a,b are both at hand",
+        strokes=1.0,  # the size adapts already
     )
     parser.add_argument("--tour", type=float, metavar="SECONDS", help="go through the styles, so long each")
     group = parser.add_argument_group("outputs", "several at once; a window if none, or else the studio")

@@ -21,8 +21,9 @@ def add_style_options(
     canvas: float = 0.0,
     unasked: str = DEFAULT_STYLE,
     several: str = "or a,b",
+    strokes: float | None = None,
 ) -> None:
-    """``canvas`` and ``unasked``: how much of it, and which style, where nothing is asked for.
+    """``canvas``, ``unasked``, ``strokes``: how much, which style, how broad, where nothing is asked for.
 
     ``several``: what names without weights are.
     """
@@ -37,9 +38,10 @@ def add_style_options(
     group.add_argument(
         "--strokes",
         type=breadth,
-        default=1.0,
-        metavar="N",
-        help="N times as broad; 2 for 1080p, 4 for 4K (1)",
+        default=strokes,
+        metavar="N|auto",
+        help="N times as broad, or as suits the size: 1 to 899 lines, 2 for 1080p, 4 for 4K "
+        f"({'auto' if strokes is None else f'{strokes:g}'})",
     )
     group.add_argument(
         "--canvas",
@@ -170,8 +172,10 @@ def vgg19_file(text: str) -> Path:
     return Path(file if name == "vgg19" and equals else text)
 
 
-def breadth(text: str) -> float:
+def breadth(text: str) -> float | None:
+    if text == "auto":
+        return None
     from rtstyle.stylizers.strokes import BROADEST, FINEST  # not before one is given: it needs PyTorch
 
-    allowed = f"a number from {FINEST:g} (finer) to {BROADEST:g} (broader)"
+    allowed = f"a number from {FINEST:g} (finer) to {BROADEST:g} (broader), or auto"
     return checked(text, float, allowed, lambda value: FINEST <= value <= BROADEST)

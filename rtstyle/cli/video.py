@@ -204,7 +204,8 @@ def _rate(text: str) -> Fraction:
 
 def _done(summary: Summary) -> str:
     size = f"{summary.width}x{summary.height}"
+    broad = f" (strokes {summary.strokes:g} times as broad)" if summary.strokes != 1 else ""
     return (
-        f"{summary.output}: {counted(summary.frames)}, {size}, {summary.style}, {summary.engine},"
+        f"{summary.output}: {counted(summary.frames)}, {size}, {summary.style}{broad}, {summary.engine},"
         f" {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
     )

@@ -16,7 +16,7 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import Frame, peak, to_bytes, to_float
 from rtstyle.mixing import Mix, State, eased, interpolate, mix_name, normalised
 from rtstyle.stylizers.canvas import check_canvas, on_canvas
-from rtstyle.stylizers.strokes import check_strokes, paint, painted_size
+from rtstyle.stylizers.strokes import check_strokes, paint, painted_size, strokes_for
 
 # Standard deviation of a frame's samples, in [0, 1]: up to the first there is nothing to restyle, from the
 # second on all of it. Dark night scenes have 0.1, a sensor's noise in the dark 0.01.
@@ -82,7 +82,8 @@ class FeedForward:
         strength: see the property.
         states: the weights of each style, by name; none where the engine's style is never changed.
         mix: the first mix, style -> weight; the first style alone if None.
-        strokes: how many times as broad the strokes are (see `rtstyle.stylizers.strokes`).
+        strokes: how many times as broad the strokes are; as suits each frame's size if None (see
+            `rtstyle.stylizers.strokes`).
         canvas: see the property.
 
     Raises RtstyleError for a strength or canvas outside 0 to 1, strokes that are too broad or fine, and a
@@ -95,7 +96,7 @@ class FeedForward:
         strength: float = 1.0,
         states: Mapping[str, State] | None = None,
         mix: Mapping[str, float] | None = None,
-        strokes: float = 1.0,
+        strokes: float | None = None,
         canvas: float = 0.0,
     ) -> None:
         self.engine = engine
@@ -188,7 +189,11 @@ class FeedForward:
         return partial(self._restyle, frame, self._travel.move(frame.time), self.strength, self.canvas)
 
     def at_once(self, width: int, height: int) -> int:
-        return self.engine.at_once(*painted_size(width, height, self._strokes))
+        return self.engine.at_once(*painted_size(width, height, self.strokes_at(width, height)))
+
+    def strokes_at(self, width: int, height: int) -> float:
+        """How many times as broad strokes are in frames of that size."""
+        return strokes_for(width, height) if self._strokes is None else self._strokes
 
     def reset(self) -> None:
         """End a travel under way; no frame depends on another."""
@@ -219,8 +224,9 @@ class FeedForward:
 
     def _run(self, image: torch.Tensor, mix: Mix, canvas: float) -> torch.Tensor:
         engine = self._lease(mix)
+        strokes = self.strokes_at(image.shape[2], image.shape[1])
         try:
-            return paint(lambda seen: engine(on_canvas(seen, canvas)), image, self._strokes)
+            return paint(lambda seen: engine(on_canvas(seen, canvas)), image, strokes)
         finally:
             self._idle.append((engine, mix))
 

@@ -20,7 +20,7 @@ def load_stylizer(
     device: str = "auto",
     engine: str = "auto",
     *,
-    strokes: float = 1.0,
+    strokes: float | None = None,
     canvas: float = 0.0,
 ) -> FeedForward:
     """A style, or a mix of styles of one family, ready to use: a callable from `Frame` to `Frame`.
@@ -32,8 +32,8 @@ def load_stylizer(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         engine: ``eager``, ``graph`` (for a GPU), ``openvino``, ``int8`` (for a style measured in it), or
             ``auto``: the fastest there is.
-        strokes: how many times as broad the strokes are, 0.25 to 16: 2 suits 1080 lines, 4 suits 2160, and
-            takes a quarter or a sixteenth of the time.
+        strokes: how many times as broad as the network paints them, 0.25 to 16: 2 and 4 take a quarter and
+            a sixteenth of the time. If None as suits each frame: 1 up to 899 lines, 2 for 1080, 4 for 2160.
         canvas: 0 to 1: strokes in clear skies and on bare walls too, from a still canvas. Half is good for
             still pictures and a still camera; under a moving one the scene slides below it.
 
@@ -52,7 +52,7 @@ def load_palette(
     device: str = "auto",
     engine: str = "auto",
     *,
-    strokes: float = 1.0,
+    strokes: float | None = None,
     canvas: float = 0.0,
     live: bool = False,
 ) -> FeedForward:
@@ -79,7 +79,7 @@ def load_tour(
     device: str = "auto",
     engine: str = "auto",
     *,
-    strokes: float = 1.0,
+    strokes: float | None = None,
     canvas: float = 0.0,
 ) -> Tour:
     """The styles of ``a,b,c`` one after another, `seconds` from each to the next, round and round."""
@@ -95,7 +95,7 @@ def _ready(
     strength: float,
     device: str,
     engine: str,
-    strokes: float,
+    strokes: float | None,
     canvas: float,
     live: bool = False,
 ) -> FeedForward:

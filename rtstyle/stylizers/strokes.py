@@ -18,15 +18,23 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float, to_packed
 
 FINEST, BROADEST = 0.25, 16.0
+_LINES = (
+    600  # of the shorter side, about, over which strokes as the networks paint them look like a painting's
+)
 # How much of the light and dark that the smaller picture could not hold is laid over the enlarged painting:
 # edges stay as sharp as the photo's; all of it would show the photo through the paint, and its noise.
 _DETAIL = 0.5
 _SMALLEST = 16  # pixels; no network takes less
 
 
-def check_strokes(strokes: float) -> float:
-    """The same number. Raises RtstyleError outside what is allowed."""
-    if not FINEST <= strokes <= BROADEST:
+def strokes_for(width: int, height: int) -> float:
+    """How many times as broad strokes suit a picture: 1 up to 899 lines, 2 for 1080, 4 for 2160."""
+    return min(float(max(1, round(min(width, height) / _LINES))), BROADEST)
+
+
+def check_strokes(strokes: float | None) -> float | None:
+    """The same. Raises RtstyleError outside what is allowed."""
+    if strokes is not None and not FINEST <= strokes <= BROADEST:
         raise RtstyleError(
             f"strokes are {strokes} times as broad; allowed is {FINEST:g} (finer) to {BROADEST:g} (broader)"
         )
