@@ -139,7 +139,19 @@ def test_video(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run("video", clip, output, "--style", "tiny", "--json") == 0
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
-    wanted = {"frames", "seconds", "fps", "width", "height", "style", "engine", "waiting", "notes", "output"}
+    wanted = {
+        "frames",
+        "seconds",
+        "fps",
+        "width",
+        "height",
+        "style",
+        "engine",
+        "strokes",
+        "waiting",
+        "notes",
+        "output",
+    }
     assert set(summary) == wanted
     assert (summary["frames"], summary["width"], summary["height"]) == (12, 48, 32)
     assert (summary["style"], summary["output"]) == ("tiny", str(output))
