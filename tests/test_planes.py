@@ -13,7 +13,7 @@ SMALL = {"half": 4, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_bloc
 
 @pytest.mark.parametrize("band", [1, 30, 64, 100_000], ids="in bands of {} pixels".format)
 @pytest.mark.parametrize(("height", "width"), [(16, 24), (50, 18), (4, 4)])
-def test_halves_in_bands_are_those_of_the_whole_to_the_bit(
+def test_downward_in_bands_is_that_of_the_whole_to_the_bit(
     band: int, height: int, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planes, "_BAND", band)
@@ -23,7 +23,7 @@ def test_halves_in_bands_are_those_of_the_whole_to_the_bit(
         assert own.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("size", [3, 5], ids="a convolution of {}".format)
+@pytest.mark.parametrize("size", [1, 3, 5], ids="a convolution of {}".format)
 @pytest.mark.parametrize("others", [None, 4], ids="beside {}".format)
 @pytest.mark.parametrize(("height", "width"), [(6, 9), (2, 2), (2, 7)])
 def test_upward_is_bilinear_joined_and_reflected(

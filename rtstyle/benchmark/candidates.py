@@ -66,6 +66,7 @@ class Candidate:
             self.images, self.frames = kept.images, _turns(seconds * frames / took, at_once)
             return took
 
+        restyle(at_once)  # compiles, or records
         # The first frames take memory, whose pages cost as much to clear as a picture to restyle.
         taken = highest()
         for _ in range(_WARMING):

@@ -54,7 +54,7 @@ def upward(features: Tensor, beside: Tensor | None, border: int) -> Tensor:
         dtype=features.dtype,
         memory_format=torch.channels_last,
     )
-    inner = result[:, :, border:-border, border:-border]
+    inner = result[:, :, border : border + 2 * height, border : border + 2 * width]
     wide = inner[:, :channels].permute(0, 2, 3, 1).unflatten(2, (width, 2))
     _between(tall.view(count, 2 * height, width, channels), wide, 2)
     if beside is not None:

@@ -18,9 +18,8 @@ from rtstyle.errors import RtstyleError
 from rtstyle.frame import to_bytes, to_float, to_packed
 
 FINEST, BROADEST = 0.25, 16.0
-_LINES = (
-    600  # of the shorter side, about, over which strokes as the networks paint them look like a painting's
-)
+# Of the shorter side, about: over so many, strokes as the networks paint them look like a painting's.
+_LINES = 600
 # How much of the light and dark that the smaller picture could not hold is laid over the enlarged painting:
 # edges stay as sharp as the photo's; all of it would show the photo through the paint, and its noise.
 _DETAIL = 0.5
