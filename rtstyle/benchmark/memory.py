@@ -20,9 +20,9 @@ def available() -> int | None:
     return _field(Path("/proc/meminfo"), "MemAvailable")
 
 
-def highest() -> int | None:
-    """Bytes that this process has had at most; None where the system does not say."""
-    return _field(Path("/proc/self/status"), "VmHWM")
+def highest(process: int | str = "self") -> int | None:
+    """Bytes that a process, this one unless told, has had at most; None where the system does not say."""
+    return _field(Path(f"/proc/{process}/status"), "VmHWM")
 
 
 class Peak(NamedTuple):
@@ -60,7 +60,7 @@ def peak_of(arguments: Sequence[str | Path]) -> Peak:
         ) as process,
     ):
         while process.poll() is None:
-            peak = _field(Path(f"/proc/{process.pid}/status"), "VmHWM") or peak
+            peak = highest(process.pid) or peak
             try:
                 process.wait(_LOOK)
             except subprocess.TimeoutExpired:

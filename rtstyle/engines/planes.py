@@ -15,7 +15,6 @@ _BAND = 49_152  # pixels at half resolution at once: 2.4 MB, which a core's or t
 def downward(image: Tensor) -> tuple[Tensor, Tensor]:
     """As `blocks.Downward` does, to the bit, a band at a time."""
     count, channels, height, width = image.shape
-    image = image.contiguous()
     shape = (count, 4 * channels, height // 2, width // 2)
     pixels = torch.empty(shape, dtype=image.dtype, memory_format=torch.channels_last)
     smoothed = torch.empty_like(pixels)
@@ -45,7 +44,7 @@ def upward(features: Tensor, beside: Tensor | None, border: int) -> Tensor:
     copy all of it twice more.
     """
     count, channels, height, width = features.shape
-    cells = features.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    cells = features.permute(0, 2, 3, 1)
     tall = cells.new_empty(count, height, 2, width, channels)
     _between(cells, tall, 1)
     others = 0 if beside is None else beside.shape[1]

@@ -62,10 +62,11 @@ class ReflectConv(nn.Module):
         kernel: pads in place of PyTorch where an engine has something faster for its device; as `reflect`.
     """
 
+    kernel: Callable[[Tensor, int], Tensor] | None = None
+
     def __init__(self, channels_in: int, channels_out: int, size: int, stride: int = 1) -> None:
         super().__init__()
         self.padding = size // 2
-        self.kernel: Callable[[Tensor, int], Tensor] | None = None
         # This attribute name is part of the weight names shared with the fast-neural-style family.
         self.conv2d = nn.Conv2d(channels_in, channels_out, size, stride)
 
@@ -91,16 +92,14 @@ class Downward(nn.Module):
         kernel: does all of it where an engine has something faster for its device.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    kernel: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) to two of (B, 4C, H/2, W/2), in channels_last."""
+        """(B, C, H, W), best in planes, to two of (B, 4C, H/2, W/2), in channels_last."""
         if self.kernel is not None:
             return self.kernel(image)
         # With three or twelve channels whatever is no convolution runs in half the time plane by plane.
-        pixels = unshuffle(smooth(image.contiguous()))
+        pixels = unshuffle(smooth(image))
         smoothed = smooth(pixels).contiguous(memory_format=torch.channels_last)
         return pixels.contiguous(memory_format=torch.channels_last), smoothed
 
@@ -113,9 +112,7 @@ class Upward(nn.Module):
             beside, width of the border).
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel: Callable[[Tensor, Tensor | None, int], Tensor] | None = None
+    kernel: Callable[[Tensor, Tensor | None, int], Tensor] | None = None
 
     def forward(self, features: Tensor, conv: ReflectConv, beside: Tensor | None = None) -> Tensor:
         """(B, C, H, W) and (B, D, 2H, 2W) to (B, C + D, 2H, 2W), with the border ``conv`` needs."""
@@ -134,9 +131,7 @@ class Outward(nn.Module):
             image, weight of the convolution).
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    kernel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
     def forward(self, features: Tensor, image: Tensor, conv: nn.Conv2d) -> Tensor:
         """(B, 12, H, W) and (B, 3, 2H, 2W), through a convolution of size 1 without bias, to the latter."""
@@ -155,9 +150,10 @@ class InstanceNorm(nn.GroupNorm):
             as (features, weight, bias, eps, relu).
     """
 
+    kernel: Callable[[Tensor, Tensor, Tensor, float, bool], Tensor] | None = None
+
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
-        self.kernel: Callable[[Tensor, Tensor, Tensor, float, bool], Tensor] | None = None
 
     def forward(self, features: Tensor, relu: bool = False) -> Tensor:
         """(B, C, H, W) to the same, through a ReLU if asked."""

@@ -82,7 +82,7 @@ class Swift(Network):
         self.outward = Outward()
 
     def restyle(self, image: Tensor) -> Tensor:
-        image = image.contiguous()  # three channels take half the time plane by plane
+        image = image.contiguous()  # in planes, as both ends are fastest
         pixels, before = self.downward(image)  # (B, 12, H/2, W/2)
         before = self.down1_norm(self.down1(before), relu=True)  # (B, quarter, H/4, W/4)
         inner = self.down2_norm(self.down2(smooth(before)), relu=True)  # (B, eighth, H/8, W/8)
